@@ -1,0 +1,1 @@
+"""The Rust search core, as one extension module (`engine._native`)."""
