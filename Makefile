@@ -1,0 +1,86 @@
+# The two commands of a newcomer are `make demo` and `make test`; each sets up what it needs.
+#
+# Everything lives in .venv of this checkout. Its one input from outside is a Python >= 3.11
+# (PYTHON=... picks one) and a Rust toolchain; scripts/environment.py says what is missing.
+# .venv/.made stands for "the environment is there", .venv/.installed for "momus and all it
+# needs are in it, and the engine is compiled from the sources as they are now".
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+ENGINE := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -name '*.rs')
+ROOMS := checker cluster engine generators histories momus nemesis reports
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-rust lint format bench wheel clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+# A named PYTHON is taken or refused; else the first that is new enough. pyenv's shims exist
+# also for versions that do not start, so each is tried rather than looked up.
+$(VENV)/.made: scripts/environment.py
+	@set -e; if [ -n "$(PYTHON)" ]; then found="$(PYTHON)"; else \
+	  found=; for p in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
+	    if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	      found=$$p; break; fi; \
+	  done; fi; \
+	if [ -z "$$found" ]; then \
+	  echo "momus set-up: no Python >= 3.11 among python3, python3.11 ... python3.14" >&2; \
+	  echo "  try: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	fi; \
+	"$$found" scripts/environment.py $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  'pip>=23' 'setuptools>=77' 'setuptools-rust>=1.11' 'wheel>=0.43'
+	@touch $@
+
+# Without build isolation: the tools are in the environment already, so a changed Rust file
+# costs its compilation and nothing else.
+$(VENV)/.installed: $(VENV)/.made setup.cfg pyproject.toml $(ENGINE)
+	@echo "momus set-up: installing into $(VENV) and compiling the engine (a few minutes at first)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
+	  --editable '.[etcd,dev]'
+	@touch $@
+
+setup: $(VENV)/.installed ## make .venv with everything in it
+
+demo: setup ## etcd under faults, judged twice: about a minute
+	$(BIN)/momus demo $(DEMO_ARGS)
+
+test: setup ## the tests; PYTEST_ARGS="tests/checker -x" for some
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup ## ruff, mypy --strict, import-linter, rustfmt, clippy, cargo test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cargo fmt --manifest-path engine/Cargo.toml --check
+	cargo clippy --manifest-path engine/Cargo.toml --locked --all-targets -- -D warnings
+	$(MAKE) --no-print-directory test-rust
+
+test-rust: setup
+	PYO3_PYTHON="$(CURDIR)/$(BIN)/python" \
+	  cargo test --manifest-path engine/Cargo.toml --locked --quiet
+
+format: setup ## rewrite the sources in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cargo fmt --manifest-path engine/Cargo.toml
+
+bench: setup ## compare with Porcupine in one run (needs Go)
+	$(BIN)/python -m bench $(BENCH_ARGS)
+
+wheel: setup ## dist/momus-*.whl, for any CPython >= 3.11
+	rm -rf build dist
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+	  --no-build-isolation --wheel-dir dist .
+	@ls dist
+
+clean: ## remove what make made here; stored runs stay
+	rm -rf $(VENV) build dist momus.egg-info engine/target engine/*.so \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find $(ROOMS) tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
