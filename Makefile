@@ -23,14 +23,14 @@ help: ## show this list
 # A named PYTHON is taken or refused; else the first that is new enough. pyenv's shims exist
 # also for versions that do not start, so each is tried rather than looked up.
 $(VENV)/.made: scripts/environment.py
-	@set -e; if [ -n "$(PYTHON)" ]; then found="$(PYTHON)"; else \
-	  found=; for p in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3; do \
-	    if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
-	      found=$$p; break; fi; \
-	  done; fi; \
+	@found=; \
+	for p in $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3); do \
+	  if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    found=$$p; break; fi; \
+	done; \
 	if [ -z "$$found" ]; then \
-	  echo "momus set-up: no Python >= 3.11 among python3, python3.11 ... python3.14" >&2; \
-	  echo "  try: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	  echo "momus set-up: $(if $(PYTHON),$(PYTHON) is no Python >= 3.11,no Python >= 3.11 on PATH)" >&2; \
+	  echo "  try: install one and name it: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	fi; \
 	"$$found" scripts/environment.py $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \

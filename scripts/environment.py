@@ -1,7 +1,7 @@
 """Makes the virtual environment that every make target works in.
 
-`make` runs this file with whatever Python it found, so it uses the standard library only.
-It checks what cannot be installed by itself (Python, a Rust toolchain) and says how to get
+`make` runs this file with the Python it found (3.11 or newer), so it uses the standard library
+only. It checks for what momus cannot install by itself, a Rust toolchain, and says how to get
 it; then it makes the environment. Debian and its children ship Python without `ensurepip`
 unless `python3-venv` is installed, which an ordinary user cannot do: there the environment
 is made bare and pip comes from its own wheel on the package index, found through pip's own
@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-PYTHON_LEAST = (3, 11)
 DOWNLOAD_TIMEOUT_S = 60
 DEFAULT_INDEX = "https://pypi.org/simple"
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,15 +32,6 @@ ROOT = Path(__file__).resolve().parent.parent
 def fail(what: str, try_next: str) -> NoReturn:
     """End with a message of two lines: what is wrong, and what to do about it."""
     sys.exit(f"momus set-up: {what}\n  try: {try_next}")
-
-
-def check_python() -> None:
-    """Refuse a Python older than momus supports."""
-    if sys.version_info < PYTHON_LEAST:
-        fail(
-            f"{sys.executable} is Python {sys.version.split()[0]}; momus needs 3.11 or newer",
-            "install a newer Python and name it: make PYTHON=/path/to/python3.12",
-        )
 
 
 def rust_least() -> tuple[int, ...]:
@@ -174,7 +164,6 @@ def make_environment(folder: Path) -> Path:
 
 def main() -> None:
     """Check the machine, then make the environment named on the command line."""
-    check_python()
     check_rust()
     (folder,) = sys.argv[1:]
     python = make_environment(Path(folder))
