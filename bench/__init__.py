@@ -1,0 +1,1 @@
+"""How fast momus is, beside Porcupine, on identical histories in the same run."""
