@@ -22,11 +22,9 @@ take under a minute.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -122,15 +120,13 @@ def simulate(spec: Clients) -> Simulated:
     crashed = random.random(total) < spec.crashed
     lost = crashed & (random.random(total) < 0.5)
 
-    before, matched = _effects(
-        spec, operation[step == 1], key, f, argument, replacement, lost
-    )
+    before, matched = _effects(spec, operation[step == 1], key, f, argument, replacement, lost)
     events = step != 1
     operation, completes = operation[events], (step == 2)[events]
     invoked, returned = np.empty(total, np.int64), np.empty(total, np.int64)
     invoked[operation[~completes]] = np.flatnonzero(~completes)
     returned[operation[completes]] = np.flatnonzero(completes)
-    crashes = np.cumsum(crashed) - crashed
+    crashes: Codes = np.cumsum(crashed) - crashed
     first = np.cumsum(share) - share
     process = client + crowd * (crashes - np.repeat(crashes[np.minimum(first, total - 1)], share))
     simulated = Simulated(
@@ -156,50 +152,54 @@ def _interleave(random: np.random.Generator, share: Codes) -> tuple[Codes, Codes
 
 
 def _effects(
-    spec: Clients, order: Codes, key: Codes, f: Codes, argument: Codes, replacement: Codes, lost: Mask
+    spec: Clients,
+    order: Codes,
+    key: Codes,
+    f: Codes,
+    argument: Codes,
+    replacement: Codes,
+    lost: Mask,
 ) -> tuple[Codes, Mask]:
     """The value that each operation met when it took effect, and whether it compared equal."""
     before = np.empty(len(f), np.int64)
     if spec.distinct:
-        # The last write before each effect, key by key: a running maximum of positions.
         by_key = order[np.argsort(key[order], kind="stable")]
-        starts = np.flatnonzero(np.diff(key[by_key], prepend=-1))
-        place = np.where((f[by_key] == WRITE) & ~lost[by_key], np.arange(len(by_key)), -1)
-        place[starts] = np.maximum(place[starts], -1)
-        last = np.maximum.accumulate(place)
-        previous = np.concatenate(([-1], last[:-1]))
-        floor = np.repeat(starts, np.diff(np.append(starts, len(by_key))))
-        written = np.where(previous >= floor, argument[by_key[previous]], 0)
-        before[by_key] = written
+        written = np.where((f == WRITE) & ~lost, argument, 0)
+        before[by_key] = _last_written(key[by_key], written[by_key])
         return before, np.zeros(len(f), bool)
     values = spec.values
-    code = np.select([f == READ, f == WRITE], [0, 1 + argument], 1 + values * (1 + argument) + replacement)
-    code[lost] = 0
+    compare = 1 + values * (1 + argument) + replacement
+    code = np.select([lost | (f == READ), f == WRITE], [0, 1 + argument], compare)
     table = [_transitions(state, values) for state in range(values)]
-    met = _one_state(table, code[order]) if spec.keys == 1 else _states(table, code[order], key[order])
-    before[order] = met
+    before[order] = _states(table, code[order], key[order])
     return before, (f == CAS) & (before == argument)
+
+
+def _last_written(key: Codes, written: Codes) -> Codes:
+    """The last non-zero before each entry under the same key, else 0; `key` is sorted."""
+    places = np.arange(len(key))
+    last = np.maximum.accumulate(np.where(written > 0, places, -1))
+    previous = np.concatenate(([-1], last[:-1]))
+    start = np.searchsorted(key, key)
+    return np.where(previous >= start, written[previous], 0)
 
 
 def _transitions(state: int, values: int) -> list[int]:
     """What follows `state`: after a read, each write, each (from, to) of a compare-and-set."""
-    compared = [to if state == expected else state for expected in range(values) for to in range(values)]
-    return [state, *range(values), *compared]
+    every = range(values)
+    compared = [to if state == expected else state for expected in every for to in every]
+    return [state, *every, *compared]
 
 
-def _one_state(table: list[list[int]], codes: Codes) -> Iterator[int] | Any:
-    states = itertools.accumulate(codes.tolist(), lambda state, code: table[state][code], initial=0)
-    return np.fromiter(states, np.int64, len(codes) + 1)[:-1]
-
-
-def _states(table: list[list[int]], codes: Codes, keys: Codes) -> list[int]:
+def _states(table: list[list[int]], codes: Codes, keys: Codes) -> Codes:
+    """The state of its key that each code meets; all begin at 0."""
     state = [0] * (int(keys.max(initial=0)) + 1)
     met = []
     for key, code in zip(keys.tolist(), codes.tolist(), strict=True):
         now = state[key]
         met.append(now)
         state[key] = table[now][code]
-    return met
+    return np.array(met, np.int64)
 
 
 def plant_stale_read(simulated: Simulated, fraction: float) -> Simulated:
@@ -256,11 +256,14 @@ def _line_codes(s: Simulated, part: slice) -> Codes:
     failed = refused & (s.spec.failed_cas == "fail")
     value = np.where(refused & ~failed, _FALSE, value)
     kind = np.select([~completes, crashed, failed], [INVOKE, INFO, FAIL], OK)
-    return (((s.process[op] * 4 + kind) * 3 + f) * s.spec.keys + s.key[op]) * radix + value
+    line: Codes = (((s.process[op] * 4 + kind) * 3 + f) * s.spec.keys + s.key[op]) * radix + value
+    return line
 
 
 def _value_radix(spec: Clients) -> int:
-    return _FIRST_VALUE + (spec.operations + 1 if spec.distinct else spec.values * (1 + spec.values))
+    return _FIRST_VALUE + (
+        spec.operations + 1 if spec.distinct else spec.values * (1 + spec.values)
+    )
 
 
 def _line(code: int, spec: Clients, many: bool) -> bytes:

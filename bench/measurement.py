@@ -22,14 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import checker
-from bench.models import PythonRegister
 from histories import History, Json
 
 _VERDICTS = {True: "valid", False: "invalid", "unknown": "unknown"}
 
 
 def resident_bytes(field: str) -> int:
-    """`VmRSS` (now) or `VmHWM` (at most) of this process, from the kernel; 0 where it has no /proc."""
+    """`VmRSS` (now) or `VmHWM` (at most) of this process; 0 where there is no /proc."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:
@@ -50,7 +49,9 @@ def settle() -> None:
         return  # another libc or kernel: the mark then includes reading
 
 
-def measure(path: Path, model: str, initial: Json, repeat: int, time_limit_s: float) -> dict[str, Any]:
+def measure(
+    path: Path, model: str, initial: Json, repeat: int, time_limit_s: float
+) -> dict[str, Any]:
     """Check one file `repeat` times; the times are medians, the memory is that of the first."""
     seconds, read = [], []
     for turn in range(repeat):
@@ -63,7 +64,7 @@ def measure(path: Path, model: str, initial: Json, repeat: int, time_limit_s: fl
         began = time.perf_counter()
         verdict = checker.linearizable(
             history,
-            PythonRegister(initial) if model == "python" else model,
+            model,
             initial=initial,
             time_limit_s=time_limit_s,
         )

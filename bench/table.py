@@ -43,18 +43,20 @@ def tables(rows: Sequence[Row]) -> list[str]:
             row.title,
             _seconds(row.momus.seconds),
             _seconds(row.porcupine.seconds) if row.porcupine else "",
-            f"{row.faster:,.0f}×" if row.faster else "",
+            f"{row.faster:,.0f} times" if row.faster else "",
             _mebibytes(row.momus.peak_bytes),
             _mebibytes(row.momus.check_bytes),
             _mebibytes(row.porcupine.peak_bytes) if row.porcupine else "",
-            f"{row.leaner:,.0f}×" if row.leaner else "",
+            f"{row.leaner:,.0f} times" if row.leaner else "",
             row.momus.algorithm,
         )
         for row in rows
         if row.momus
     ]
     promises = [
-        (row.title, goal.promise, goal.measured, _met(goal.met)) for row in rows for goal in row.goals
+        (row.title, goal.promise, goal.measured, _met(goal.met))
+        for row in rows
+        for goal in row.goals
     ]
     head = (
         "history", "momus", "Porcupine", "faster", "memory, momus", "of it the check",
@@ -98,7 +100,9 @@ def _seconds(seconds: float) -> str:
 
 
 def _mebibytes(amount: int) -> str:
-    return f"{amount / (1 << 20):,.0f} MiB" if amount >= 10 << 20 else f"{amount / (1 << 20):.1f} MiB"
+    return (
+        f"{amount / (1 << 20):,.0f} MiB" if amount >= 10 << 20 else f"{amount / (1 << 20):.1f} MiB"
+    )
 
 
 def _commit() -> str:

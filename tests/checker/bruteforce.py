@@ -1,0 +1,121 @@
+"""Linearizability by brute force: the definition, and nothing clever.
+
+A history is linearizable if its operations can be put in one order, such that
+
+- each does to the object what its model says, and answered what the model says,
+- whatever returned before another was invoked comes before it (intervals are closed: at
+  equal times the two are concurrent),
+- every completed operation is there; one that crashed, or never completed, may be there
+  or not, and may have answered anything; one that failed is not there.
+
+`linearizable` tries every such order, `certifies` accepts or refuses a given one.  Both are
+short enough to be believed by reading; the engine is believed because it agrees with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from histories import Event, Json
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one client saw.  A crashed operation returns at infinity and answers nothing."""
+
+    index: int  # of its invocation in the history
+    f: str
+    argument: Json
+    answer: Json
+    invoked: float
+    returned: float
+
+    @property
+    def crashed(self) -> bool:
+        """Nobody knows whether it happened."""
+        return self.returned == math.inf
+
+
+Step: TypeAlias = Callable[[Json, Operation], tuple[bool, Json]]
+"""Is the operation legal in this state, and which state follows?"""
+
+
+def operations(events: Iterable[Event]) -> list[Operation]:
+    """Pair the events of the clients; failed operations are gone, doubtful ones crashed."""
+    found: dict[int, Operation] = {}
+    current: dict[int | str, int] = {}
+    for event in events:
+        if event.type == "invoke":
+            current[event.process] = event.index
+            found[event.index] = Operation(
+                event.index, event.f, event.value, None, event.time, math.inf
+            )
+        elif event.type == "ok":
+            index = current[event.process]
+            found[index] = replace(found[index], answer=event.value, returned=event.time)
+        elif event.type == "fail":
+            del found[current[event.process]]
+    return list(found.values())
+
+
+def linearizable(ops: Sequence[Operation], step: Step, state: Json) -> bool:
+    """Is there an order of `ops`, begun in `state`?"""
+    if all(op.crashed for op in ops):
+        return True
+    for op in ops:
+        others = [other for other in ops if other is not op]
+        if all(other.returned >= op.invoked for other in others):
+            legal, after = step(state, op)
+            if legal and linearizable(others, step, after):
+                return True
+    return False
+
+
+def certifies(order: Sequence[int], ops: Sequence[Operation], step: Step, state: Json) -> bool:
+    """Is `order` (indexes of invocations) one that the definition asks for?"""
+    by_index = {op.index: op for op in ops}
+    chain = [by_index[index] for index in order]
+    if len(set(order)) != len(order) or any(not op.crashed and op.index not in order for op in ops):
+        return False
+    for place, op in enumerate(chain):
+        if any(later.returned < op.invoked for later in chain[place:]):
+            return False
+        legal, state = step(state, op)
+        if not legal:
+            return False
+    return True
+
+
+def before(ops: Sequence[Operation], time: float, *, inclusive: bool) -> list[Operation]:
+    """What was known then: whatever returned later is still pending."""
+
+    def known(op: Operation) -> bool:
+        return op.returned < time or (inclusive and op.returned == time)
+
+    return [op if known(op) else replace(op, answer=None, returned=math.inf) for op in ops]
+
+
+def register(state: Json, op: Operation) -> tuple[bool, Json]:
+    """Read, write, and compare-and-set; a CAS answered false if it did not compare equal."""
+    if op.f == "write":
+        return True, op.argument
+    if op.f == "read":
+        return op.crashed or op.answer == state, state
+    expected, new = op.argument
+    if op.crashed:
+        return True, new if state == expected else state
+    if op.answer is False:
+        return state != expected, state
+    return state == expected, new
+
+
+def store(state: Json, op: Operation) -> tuple[bool, Json]:
+    """One key of a string store: get, put, append; a missing key reads as the empty string."""
+    if op.f == "put":
+        return True, op.argument
+    if op.f == "append":
+        return True, state + op.argument
+    return op.crashed or op.answer == state, state

@@ -1,0 +1,181 @@
+"""Small random histories, valid and invalid in about equal parts, from a seed.
+
+Two to four clients of one object do up to eight operations.  Three kinds are mixed:
+
+- *simulated*: each operation takes effect at an instant between its invocation and its
+  return (a doubtful one perhaps later, perhaps never), so the history is valid;
+- *mutated*: a simulated one, one answer of which is changed: perhaps still valid;
+- *random*: every answer is drawn: mostly invalid.
+
+Operations complete, fail, crash (``info``) or stay open; time often stands still, so
+that events tie.  `pack` puts many such histories into one, each under a key and with
+processes of its own, since one large call is faster than a thousand small ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Literal
+
+import msgspec
+
+from histories import Event, EventType, Json
+from tests.checker.bruteforce import Operation, Step, register, store
+
+_PROCESSES_PER_KEY: Final = 100
+
+
+@dataclass(frozen=True)
+class Object:
+    """What the clients talk to: its model by name and by definition, and what to draw."""
+
+    model: str
+    step: Step
+    initial: Json
+    functions: Sequence[str]
+    argument: Callable[[Random, str], Json]
+    answer: Callable[[Random, str], Json]  # anything it might say to this function
+
+
+def _register_argument(random: Random, f: str) -> Json:
+    if f == "cas":
+        return [random.randrange(3), random.randrange(3)]
+    return random.randrange(3) if f == "write" else None
+
+
+def _register_answer(random: Random, f: str) -> Json:
+    if f == "cas":
+        return random.choice([False, False, True, None])
+    return random.randrange(3) if f == "read" else None
+
+
+def _store_argument(random: Random, f: str) -> Json:
+    return None if f == "get" else random.choice("ab")
+
+
+def _store_answer(random: Random, f: str) -> Json:
+    return "".join(random.choices("ab", k=random.randrange(4))) if f == "get" else None
+
+
+OBJECTS: Final = {
+    "register": Object(
+        "register", register, 0, ("read", "write"), _register_argument, _register_answer
+    ),
+    "cas-register": Object(
+        "cas-register", register, 0, ("read", "write", "cas"), _register_argument, _register_answer
+    ),
+    "kv": Object("kv", store, "", ("get", "put", "append"), _store_argument, _store_answer),
+}
+
+Kind = Literal["simulated", "mutated", "random"]
+_KINDS: Final[tuple[Kind, ...]] = ("simulated", "mutated", "mutated", "random")
+
+
+def random_history(random: Random, thing: Object, kind: Kind | None = None) -> list[Event]:
+    """One history of one object."""
+    kind = kind or random.choice(_KINDS)
+    events = _play(random, thing, kind == "random")
+    return _mutate(random, thing, events) if kind == "mutated" else events
+
+
+@dataclass
+class _Client:
+    """One client in the middle of something; `ends` is how its operation will end."""
+
+    process: int
+    step: Literal["idle", "invoked", "effected"] = "idle"
+    f: str = ""
+    argument: Json = None
+    answer: Json = None
+    ends: EventType | Literal["pending"] = "ok"
+
+
+def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
+    clients = [_Client(process) for process in range(random.randint(2, 4))]
+    left, state, time = random.randint(2, 8), thing.initial, 0
+    doubtful = random.choice([0.0, 0.1, 0.4])
+    events: list[Event] = []
+
+    def record(client: _Client, kind: EventType, value: Json) -> None:
+        events.append(Event(len(events), time, client.process, kind, client.f, None, value))
+
+    while busy := [c for c in clients if c.step != "idle" or left]:
+        client = random.choice(busy)
+        time += random.choice((0, 1))
+        if client.step == "idle":
+            left -= 1
+            client.f = random.choice(thing.functions)
+            client.argument = thing.argument(random, client.f)
+            client.ends = "ok"
+            if random.random() < doubtful:
+                client.ends = random.choice(("fail", "info", "info", "pending"))
+            client.step = "invoked"
+            record(client, "invoke", client.argument)
+        elif client.step == "invoked":
+            happens = client.ends == "ok" or (client.ends != "fail" and random.random() < 0.5)
+            client.answer = _answer(state, client)
+            if happens:
+                state = _after(thing, state, client)
+            if drawn:
+                client.answer = thing.answer(random, client.f)
+            client.step = "effected"
+        else:
+            client.step = "idle"
+            if client.ends != "pending":
+                record(client, client.ends, _reported(random, client))
+            if client.ends in ("info", "pending"):
+                client.process += len(clients)
+    return events
+
+
+def _answer(state: Json, client: _Client) -> Json:
+    """What the object says: of all it might say, what is legal now."""
+    if client.f == "cas":
+        return client.argument[0] == state
+    return state if client.f in ("read", "get") else None
+
+
+def _after(thing: Object, state: Json, client: _Client) -> Json:
+    done = Operation(0, client.f, client.argument, client.answer, 0, 0)
+    legal, after = thing.step(state, done)
+    assert legal, (state, done)
+    return after
+
+
+def _reported(random: Random, client: _Client) -> Json:
+    """Success may be told in several ways; a doubtful operation tells nothing."""
+    if client.ends != "ok":
+        return client.argument
+    if client.f == "cas" and client.answer is not False:
+        return random.choice([True, None, client.argument])
+    return client.answer if client.f in ("cas", "read", "get") else client.argument
+
+
+def _mutate(random: Random, thing: Object, events: list[Event]) -> list[Event]:
+    """Change one answer, if there is any."""
+    told = [e for e in events if e.type == "ok" and e.f in ("read", "cas", "get")]
+    if not told:
+        return events
+    changed = random.choice(told)
+    lie = msgspec.structs.replace(changed, value=thing.answer(random, changed.f))
+    return [lie if event is changed else event for event in events]
+
+
+def pack(histories: Sequence[Sequence[Event]]) -> list[Event]:
+    """One history of all of them: the k-th under the key k; neighbours overlap in time."""
+
+    def moved(key: int, events: Sequence[Event]) -> Iterator[Event]:
+        for event in events:
+            assert isinstance(event.process, int)
+            yield msgspec.structs.replace(
+                event,
+                key=key,
+                time=event.time + 3 * key,
+                process=event.process + _PROCESSES_PER_KEY * key,
+            )
+
+    together = [e for key, events in enumerate(histories) for e in moved(key, events)]
+    together.sort(key=lambda event: event.time)
+    return [msgspec.structs.replace(e, index=i) for i, e in enumerate(together)]
