@@ -56,9 +56,7 @@ class Generator(Protocol):
 Emitted: TypeAlias = tuple[Op | Pending, Generator | None] | None
 """What `Generator.op` answers."""
 
-Liftable: TypeAlias = (
-    Generator | Op | Mapping[str, Any] | Callable[..., Any] | Iterable[Any] | None
-)
+Liftable: TypeAlias = Generator | Op | Mapping[str, Any] | Callable[..., Any] | Iterable[Any] | None
 """Everything that `lift` makes a generator of."""
 
 SLEEP: Final = "sleep"

@@ -159,7 +159,9 @@ class Cycled(msgspec.Struct, frozen=True):
         remaining = self.remaining if self.remaining == _FOREVER else self.remaining - 1
         emitted = self.original.op(ctx)
         # An original that is exhausted at once would be cycled through for ever.
-        return None if emitted is None else (emitted[0], Cycled(remaining, self.original, emitted[1]))
+        return (
+            None if emitted is None else (emitted[0], Cycled(remaining, self.original, emitted[1]))
+        )
 
     def update(self, ctx: Context, event: Event) -> Generator:
         if self.gen is None:

@@ -140,7 +140,15 @@ class _Simulation:
         assert op.process is not None
         assert op.time is not None
         event = Event(
-            len(self.events), op.time, op.process, op.type, op.f, op.key, op.value, op.error, op.node
+            len(self.events),
+            op.time,
+            op.process,
+            op.type,
+            op.f,
+            op.key,
+            op.value,
+            op.error,
+            op.node,
         )
         self.events.append(event)
         if self.gen is not None:

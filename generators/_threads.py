@@ -113,7 +113,11 @@ class EachThread(msgspec.Struct, frozen=True):
             # A busy thread may have operations left.
             return None if ctx.free == ctx.threads else (PENDING, self)
         op, gen, thread = found
-        return (op, self) if op is PENDING else (op, EachThread(self.fresh, {**self.gens, thread: gen}))
+        return (
+            (op, self)
+            if op is PENDING
+            else (op, EachThread(self.fresh, {**self.gens, thread: gen}))
+        )
 
     def update(self, ctx: Context, event: Event) -> Generator:
         thread = ctx.thread_of(event.process)

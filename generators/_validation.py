@@ -62,8 +62,6 @@ def problem_with(op: object, ctx: Context) -> str | None:
         return f"it emitted {op!r}, which is neither an Op nor PENDING"
     if op.process is None or op.time is None:
         return "the operation has no process or no time"
-    if not isinstance(op.process, int | str) or not isinstance(op.time, int):
-        return "the operation's process or time is of the wrong type"
     thread = ctx.thread_of(op.process)
     if not ctx.threads >> thread & 1 or ctx.processes[thread] != op.process:
         return f"process {op.process!r} is not one of this context's"
