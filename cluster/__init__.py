@@ -1,1 +1,42 @@
+"""Where it happens: hosts, the systems under test on them, their clients, the undo journal."""
 
+from cluster._etcd import Etcd, etcd_binary
+from cluster._heal import Healed, heal, host_from_spec, journals
+from cluster._host import Completed, Daemon, Host, HostError, HostKind, HostSpec, Unsupported
+from cluster._http import BadResponse, Connection, NotSent, Response
+from cluster._journal import JOURNAL_NAME, Entry, Journal
+from cluster._local import LocalHost, free_port, local
+from cluster._namespaces import NamespaceHost, namespaces
+from cluster._system import Client, HasPrimaries, Observable, System
+
+__all__ = [
+    "JOURNAL_NAME",
+    "BadResponse",
+    "Client",
+    "Completed",
+    "Connection",
+    "Daemon",
+    "Entry",
+    "Etcd",
+    "HasPrimaries",
+    "Healed",
+    "Host",
+    "HostError",
+    "HostKind",
+    "HostSpec",
+    "Journal",
+    "LocalHost",
+    "NamespaceHost",
+    "NotSent",
+    "Observable",
+    "Response",
+    "System",
+    "Unsupported",
+    "etcd_binary",
+    "free_port",
+    "heal",
+    "host_from_spec",
+    "journals",
+    "local",
+    "namespaces",
+]

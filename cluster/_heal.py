@@ -1,0 +1,128 @@
+"""Mending what a killed run left behind, from its journal alone.
+
+`heal` finds the journals below a path and, for each whose run is over, makes the hosts of
+its open entries again from their specs and runs the undo commands, newest first, hosts in
+parallel.  An undone entry is closed in the journal, so healing twice does nothing more;
+an entry that could not be undone stays open and is told of, with the reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from cluster._host import Host, HostError, HostSpec
+from cluster._journal import JOURNAL_NAME, Entry, Journal, is_running
+from cluster._local import LocalHost
+from cluster._namespaces import NamespaceHost, namespace_host
+
+Outcome: TypeAlias = Literal["undone", "gone", "failed", "unreachable", "running"]
+_UNDO_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Healed:
+    """What became of one open entry.
+
+    `undone`: its commands ran.  `gone`: the host itself is gone, and the fault with it.
+    `failed`, `unreachable`: still open, `detail` says why.  `running`: its run goes on.
+    """
+
+    journal: str
+    id: str
+    run: str
+    kind: str
+    host: str
+    outcome: Outcome
+    detail: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Nothing is left of it."""
+        return self.outcome in ("undone", "gone")
+
+
+def host_from_spec(spec: HostSpec) -> Host:
+    """A host again from what its `spec()` gave, in this or another process."""
+    match spec.get("kind"):
+        case "local":
+            return LocalHost(spec["name"], spec["directory"])
+        case "netns":
+            return namespace_host(spec)
+        case other:
+            raise ValueError(f"host spec of kind {other!r}; known are local, netns and ssh")
+
+
+async def heal(path: str | os.PathLike[str], *, even_running: bool = False) -> list[Healed]:
+    """Undo every open entry of the journals at or below `path`.
+
+    `path` is a journal, a run's directory or a whole store.  Runs whose driver is still
+    at work are left alone, unless `even_running`.
+    """
+    healed: list[Healed] = []
+    for journal in journals(path):
+        healed += await _heal_journal(journal, even_running)
+    return healed
+
+
+def journals(path: str | os.PathLike[str]) -> list[Path]:
+    """The journals at or below a path, each once."""
+    top = Path(path)
+    if top.is_file():
+        return [top]
+    found = {each.resolve() for each in top.rglob(JOURNAL_NAME)}
+    return sorted(found)
+
+
+async def _heal_journal(path: Path, even_running: bool) -> list[Healed]:
+    entries = Journal.open_entries(path)
+    if not entries:
+        return []
+    if not even_running and any(is_running(writer) for writer in Journal.writers(path)):
+        return [_told(path, entry, "running", "its run goes on") for entry in entries]
+    by_host: dict[bytes, list[Entry]] = {}
+    for entry in entries:
+        by_host.setdefault(msgspec.json.encode(entry.host, order="sorted"), []).append(entry)
+    groups = await asyncio.gather(*(_heal_host(path, each) for each in by_host.values()))
+    healed = [one for group in groups for one in group]
+    settled = [one.id for one in healed if one.settled]
+    if settled:
+        await asyncio.to_thread(Journal.mark_closed, path, settled, "heal")
+    return healed
+
+
+async def _heal_host(path: Path, entries: Sequence[Entry]) -> list[Healed]:
+    """Undo the entries of one host, in the order given."""
+    try:
+        host = host_from_spec(entries[0].host)
+    except (HostError, ValueError, KeyError, TypeError) as error:
+        return [_told(path, entry, "failed", str(error)) for entry in entries]
+    if isinstance(host, NamespaceHost) and not host.exists:
+        return [_told(path, entry, "gone", "its namespace is gone") for entry in entries]
+    try:
+        return [await _undo(path, host, entry) for entry in entries]
+    finally:
+        await host.close()
+
+
+async def _undo(path: Path, host: Host, entry: Entry) -> Healed:
+    for argv in entry.undo:
+        try:
+            done = await host.run(argv, timeout_s=_UNDO_TIMEOUT_S, check=False, sudo=entry.sudo)
+        except HostError as error:
+            return _told(path, entry, "unreachable", str(error))
+        if done.code != 0:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            return _told(path, entry, "failed", f"`{argv[0]}` exited with {done.code}: {said}")
+    return _told(path, entry, "undone", "")
+
+
+def _told(path: Path, entry: Entry, outcome: Outcome, detail: str) -> Healed:
+    name = str(entry.host.get("name", "?"))
+    return Healed(str(path), entry.id, entry.run, entry.kind, name, outcome, detail)

@@ -1,0 +1,265 @@
+"""What any POSIX host can do once it can run a command.
+
+Daemons and files are written here once, in terms of `run`, for all kinds of hosts.  The
+shell texts below are constant; names, paths and arguments reach them as ``$1``, ``$2``...
+
+A daemon is started by a shell which becomes the leader of a new session, writes down its
+own pid, start time and boot id, and only then becomes the daemon by `exec`: there is no
+moment at which the daemon runs and nobody knows.  Every later look at the daemon checks
+all three, so that a stranger which inherited the pid is never signalled.  Signals go to
+the whole session's process group, since databases fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+import re
+import shlex
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cluster._host import COMMAND_TIMEOUT_S, Completed, Daemon, HostError, HostKind, HostSpec
+from cluster._journal import Journal
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_POLL_S: Final = 0.05
+SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
+"""Ordinary users often lack these in PATH, and `ip`, `iptables` and `sshd` live there."""
+
+# $1 pid file, $2 log file, $3 working directory, then the command.  The outer shell ends
+# when the inner one has let go of its standard output, which is when it becomes the daemon.
+_START: Final = """
+set -eu
+cd -- "$3"
+command -v -- "$4" >/dev/null || { echo "no such program: $4" >&2; exit 127; }
+setsid sh -c '
+    pid_file=$1 log=$2; shift 3
+    start=$(read -r line < /proc/$$/stat; set -- ${line##*) }; echo "${20}")
+    read -r boot < /proc/sys/kernel/random/boot_id
+    printf "%s %s %s\\n" "$$" "$start" "$boot" > "$pid_file.new"
+    mv -f -- "$pid_file.new" "$pid_file"
+    cat -- "$pid_file"
+    exec "$@" </dev/null >>"$log" 2>&1
+' sh "$@" </dev/null &
+"""
+
+# $1 pid file, $2 signal (0: only look).  Exit code 3: no such daemon, or not any more.
+_SIGNAL: Final = """
+read -r pid start boot 2>/dev/null < "$1" || exit 3
+read -r now < /proc/sys/kernel/random/boot_id
+[ "$boot" = "$now" ] || exit 3
+read -r line 2>/dev/null < "/proc/$pid/stat" || exit 3
+set -- "$2" ${line##*) }
+[ "$2" != Z ] && [ "$2" != X ] && [ "${21}" = "$start" ] || exit 3
+[ "$1" = 0 ] || kill -s "$1" -- "-$pid" 2>/dev/null || exit 3
+"""
+_GONE: Final = 3
+
+# $1 path, $2 mode; the file appears under its name only when it is whole.
+_WRITE: Final = 'cat > "$1.new" && chmod -- "$2" "$1.new" && mv -f -- "$1.new" "$1"'
+
+# $1 directory, $2 what must stand in its `.momus` file for us to remove it.
+_REMOVE: Final = """
+[ -e "$1" ] || exit 0
+read -r owner 2>/dev/null < "$1/.momus" && [ "$owner" = "$2" ] || {
+    echo "$1 does not carry the mark of $2" >&2; exit 1; }
+rm -rf -- "$1"
+"""
+
+
+def kill_undo(directory: str, name: str) -> list[list[str]]:
+    """The commands that end the daemon, and nothing else, from any process at any time.
+
+    A daemon that is gone already is success: the second undo finds nothing to do.
+    """
+    script = f"({_SIGNAL})\ncase $? in 0|{_GONE}) exit 0;; *) exit 1;; esac"
+    return [["sh", "-c", script, "momus-kill", _pid_file(directory, name), "KILL"]]
+
+
+def remove_undo(directory: str, owner: str) -> list[list[str]]:
+    """The commands that remove a directory which carries our mark."""
+    return [["sh", "-c", _REMOVE, "momus-remove", directory, owner]]
+
+
+class PosixHost(ABC):
+    """A host with a POSIX shell; a subclass brings `run`, file transfer and `dial`."""
+
+    kind: HostKind
+
+    def __init__(self, name: str, address: str, directory: str, journal: Journal | None) -> None:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no host name; use letters, digits, '.', '_' and '-'")
+        self.name = name
+        self.address = address
+        self.directory = directory
+        self._journal = journal
+        self._undo_of: dict[str, str] = {}
+
+    @property
+    @abstractmethod
+    def capabilities(self) -> frozenset[str]: ...
+
+    @abstractmethod
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes = b"",
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        check: bool = True,
+        sudo: bool = False,
+    ) -> Completed: ...
+
+    @abstractmethod
+    def spec(self) -> HostSpec: ...
+
+    async def close(self) -> None:  # noqa: B027 -- most kinds hold nothing open
+        """Let go of connections."""
+
+    def port(self, standard: int) -> int:
+        """A host with its own address has all ports to itself."""
+        return standard
+
+    async def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str | None = None,
+    ) -> Daemon:
+        """Start a daemon; its undo is in the journal before the host is touched."""
+        pid_file = _pid_file(self.directory, name)
+        if await self.alive(name):
+            raise HostError(
+                self.name, f"daemon {name} runs already", "stop it first, or use another name"
+            )
+        await self._journal_daemon(name)
+        log = posixpath.join(self.directory, f"{name}.log")
+        settings = [f"{key}={value}" for key, value in (env or {}).items()]
+        command = ["env", *settings, *argv] if settings else list(argv)
+        started = await self.run(
+            ["sh", "-c", _START, "momus-start", pid_file, log, cwd or self.directory, *command]
+        )
+        fields = started.text.split()
+        if len(fields) != 3:
+            raise HostError(
+                self.name,
+                f"daemon {name} wrote no pid: {started.stdout!r} {started.stderr!r}",
+                f"look into {log}",
+            )
+        return Daemon(name, int(fields[0]), int(fields[1]), fields[2])
+
+    async def signal(self, name: str, signal: str) -> bool:
+        """Signal the daemon's process group; False if there is no such daemon (any more)."""
+        if not signal.isalnum():
+            raise ValueError(f"{signal!r} is no signal name; write KILL, STOP, CONT, TERM...")
+        argv = ["sh", "-c", _SIGNAL, "momus-signal", _pid_file(self.directory, name), signal]
+        done = await self.run(argv, check=False)
+        if done.code not in (0, _GONE):
+            raise HostError(
+                self.name,
+                f"signal {signal} to {name} failed: {done.stderr.decode('utf-8', 'replace')}",
+                "see whether the host still runs commands",
+            )
+        return done.code == 0
+
+    async def alive(self, name: str) -> bool:
+        """Is the daemon there?  A paused one is."""
+        return await self.signal(name, "0")
+
+    async def stop(self, name: str, timeout_s: float = 10.0) -> None:
+        """TERM (and CONT, should it be paused), then KILL; returns when it is gone."""
+        if await self.signal(name, "TERM"):
+            await self.signal(name, "CONT")
+            if not await self._await_gone(name, timeout_s):
+                await self.signal(name, "KILL")
+                if not await self._await_gone(name, timeout_s):
+                    raise HostError(
+                        self.name,
+                        f"daemon {name} survived KILL for {timeout_s:g} s",
+                        "it may hang in the kernel (disk or network file system); see its stack",
+                    )
+        await self._undone(name)
+
+    async def write(self, remote: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file; it appears under its name only when it is whole."""
+        await self.run(["sh", "-c", _WRITE, "momus-write", remote, f"{mode:o}"], input=data)
+
+    async def read(self, remote: str) -> bytes:
+        """The content of a file."""
+        return (await self.run(["cat", "--", remote])).stdout
+
+    async def make_directory(self, owner: str) -> None:
+        """Make the host's own directory, marked as `owner`'s; journalled first."""
+        if self._journal is not None:
+            undo = remove_undo(self.directory, owner)
+            note = {"directory": self.directory}
+            self._undo_of["."] = await asyncio.to_thread(
+                self._journal.open, "directory", self, undo, note
+            )
+        script = 'mkdir -p -- "$1" && printf "%s\\n" "$2" > "$1/.momus"'
+        await self.run(["sh", "-c", script, "momus-directory", self.directory, owner])
+
+    async def remove_directory(self, owner: str, *, keep: bool = False) -> None:
+        """Remove the host's own directory if it carries our mark, unless it shall be kept."""
+        if not keep:
+            for argv in remove_undo(self.directory, owner):
+                await self.run(argv)
+        await self._undone(".")
+
+    async def _undone(self, name: str) -> None:
+        undo = self._undo_of.pop(name, None)
+        if undo is not None and self._journal is not None:
+            await asyncio.to_thread(self._journal.close, undo)
+
+    async def _journal_daemon(self, name: str) -> None:
+        if self._journal is None or name in self._undo_of:
+            return
+        undo = kill_undo(self.directory, name)
+        self._undo_of[name] = await asyncio.to_thread(
+            self._journal.open, "daemon", self, undo, {"daemon": name}
+        )
+
+    async def _await_gone(self, name: str, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while await self.alive(name):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+
+def refuse_failure(host: str, done: Completed) -> Completed:
+    """The same command, or `HostError` if it exited with another code than 0."""
+    if done.code != 0:
+        said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-2000:]
+        raise HostError(
+            host,
+            f"`{_short(done.argv)}` exited with {done.code}: {said or 'no output'}",
+            "run it there by hand",
+        )
+    return done
+
+
+def timed_out(host: str, argv: Sequence[str], timeout_s: float) -> HostError:
+    """The error for a command that did not end in time."""
+    return HostError(
+        host,
+        f"`{_short(argv)}` did not end within {timeout_s:g} s",
+        "see whether the host still answers, or give it more time (timeout_s)",
+    )
+
+
+def _short(argv: Sequence[str]) -> str:
+    text = shlex.join(word if "\n" not in word else "..." for word in argv)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _pid_file(directory: str, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no daemon name; use letters, digits, '.', '_' and '-'")
+    return posixpath.join(directory, f"{name}.pid")

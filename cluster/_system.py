@@ -1,0 +1,105 @@
+"""The system under test, as the lab sees it: what Jepsen calls a DB.
+
+A `System` knows how to get its program onto a host and how to start, stop, break and
+inspect it there; it leans on nothing but `Host`, so it works on every kind.  What only
+some systems can tell, who is primary and what state a node is in, are protocols of
+their own, to be asked for with `isinstance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from cluster._host import Host
+from histories import Json, Op
+
+
+class Client(Protocol):
+    """What the runner needs of a client; the same shape as in `generators`."""
+
+    definite: tuple[type[BaseException], ...]
+
+    async def open(self, node: str) -> Client: ...
+    async def setup(self) -> None: ...
+    async def invoke(self, op: Op) -> Op: ...
+    async def teardown(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class System(Protocol):
+    """A distributed system, one member per host."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def install(self, host: Host) -> None:
+        """Bring the program onto the host."""
+        ...
+
+    async def setup(self, hosts: Sequence[Host]) -> None:
+        """Install and start a fresh cluster on these hosts, and wait until it is ready."""
+        ...
+
+    async def teardown(self) -> None:
+        """Stop every member and wipe its data; does all it can even if some hosts fail."""
+        ...
+
+    async def start(self, host: Host) -> None:
+        """Start the member on this host, with the data it has; nothing if it runs."""
+        ...
+
+    async def stop(self, host: Host) -> None:
+        """End the member in good order."""
+        ...
+
+    async def kill(self, host: Host) -> None:
+        """End the member by SIGKILL."""
+        ...
+
+    async def pause(self, host: Host) -> None:
+        """SIGSTOP."""
+        ...
+
+    async def resume(self, host: Host) -> None:
+        """SIGCONT."""
+        ...
+
+    async def alive(self, host: Host) -> bool:
+        """Does the member's process exist?"""
+        ...
+
+    async def wipe(self, host: Host) -> None:
+        """Remove the member's data; it must not run."""
+        ...
+
+    def logs(self, host: Host) -> list[str]:
+        """The member's log files, as paths on the host."""
+        ...
+
+    async def ready(self, timeout_s: float) -> None:
+        """Wait until all members are healthy and agree; `HostError` says which did not."""
+        ...
+
+    def client(self, **options: Any) -> Client:
+        """A client, not yet open, for the workload that the options name."""
+        ...
+
+
+@runtime_checkable
+class HasPrimaries(Protocol):
+    """A system some of whose members lead."""
+
+    async def primaries(self) -> list[str]:
+        """The names of the hosts that hold themselves for leader now (more than one: trouble)."""
+        ...
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A system whose members tell their state."""
+
+    async def observe(self, host: Host) -> dict[str, Json]:
+        """Role, term and whatever else the member tells of itself."""
+        ...
