@@ -12,10 +12,14 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 
 ENGINE := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -name '*.rs')
+LINTERS := lint-style lint-format lint-types lint-imports lint-rustfmt lint-clippy test-rust
 ROOMS := checker cluster engine generators histories momus nemesis reports
 
+# The engine's bindings are compiled against one Python, or cargo compiles them again and again.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-rust lint format bench wheel clean
+.PHONY: help setup demo test lint format bench wheel clean $(LINTERS)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -53,18 +57,23 @@ demo: setup ## etcd under faults, judged twice: about a minute
 test: setup ## the tests; PYTEST_ARGS="tests/checker -x" for some
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-lint: setup ## ruff, mypy --strict, import-linter, rustfmt, clippy, cargo test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	cargo fmt --manifest-path engine/Cargo.toml --check
-	cargo clippy --manifest-path engine/Cargo.toml --locked --all-targets -- -D warnings
-	$(MAKE) --no-print-directory test-rust
+lint: $(LINTERS) ## ruff, mypy --strict, import-linter, rustfmt, clippy, cargo test; -k for all
 
-test-rust: setup
-	PYO3_PYTHON="$(CURDIR)/$(BIN)/python" \
-	  cargo test --manifest-path engine/Cargo.toml --locked --quiet
+$(LINTERS): setup
+lint-style:
+	$(BIN)/ruff check .
+lint-format:
+	$(BIN)/ruff format --check .
+lint-types:
+	$(BIN)/mypy
+lint-imports:
+	$(BIN)/lint-imports
+lint-rustfmt:
+	cargo fmt --manifest-path engine/Cargo.toml --check
+lint-clippy:
+	cargo clippy --manifest-path engine/Cargo.toml --locked --all-targets -- -D warnings
+test-rust:
+	cargo test --manifest-path engine/Cargo.toml --locked --quiet
 
 format: setup ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
