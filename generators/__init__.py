@@ -2,9 +2,12 @@
 
 from generators._choice import any_of, flip_flop, mix
 from generators._client import Blocking, BlockingClient, Client, NemesisLike
+from generators._clock import Clock, LoopClock, MonotonicClock
 from generators._context import Context, Thread
+from generators._keys import concurrent_keys, sequential_keys
 from generators._lifting import lift
 from generators._pacing import delay, log, sleep, stagger, time_limit
+from generators._play import play
 from generators._protocol import (
     PENDING,
     Emitted,
@@ -13,6 +16,8 @@ from generators._protocol import (
     Liftable,
     Pending,
 )
+from generators._register import register
+from generators._set import set_workload
 from generators._shaping import concat, cycle, f_map, filter, limit, map, once, repeat, until_ok
 from generators._simulate import crashing, instant, perfect, simulate
 from generators._test import EventRecorder, Outcome, Test
@@ -28,26 +33,33 @@ from generators._threads import (
     then,
 )
 from generators._validation import validate
+from generators._workload import Workload, compose
 
 __all__ = [
     "PENDING",
     "Blocking",
     "BlockingClient",
     "Client",
+    "Clock",
     "Context",
     "Emitted",
     "EventRecorder",
     "Generator",
     "GeneratorError",
     "Liftable",
+    "LoopClock",
+    "MonotonicClock",
     "NemesisLike",
     "Outcome",
     "Pending",
     "Test",
     "Thread",
+    "Workload",
     "any_of",
     "clients",
+    "compose",
     "concat",
+    "concurrent_keys",
     "crashing",
     "cycle",
     "delay",
@@ -66,9 +78,13 @@ __all__ = [
     "once",
     "perfect",
     "phases",
+    "play",
     "process_limit",
+    "register",
     "repeat",
     "reserve",
+    "sequential_keys",
+    "set_workload",
     "simulate",
     "sleep",
     "stagger",

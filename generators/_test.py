@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, Protocol, TypeAlias
 
 from generators._client import Client, NemesisLike
 from generators._protocol import Liftable
@@ -86,12 +86,4 @@ class EventRecorder(Protocol):
         node: str | None = None,
     ) -> Event:
         """Record one step and answer with the event, which has got its index."""
-        ...
-
-
-class Handle(Protocol):
-    """Something scheduled that can be called off."""
-
-    def cancel(self) -> Any:
-        """Call it off."""
         ...
