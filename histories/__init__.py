@@ -1,5 +1,37 @@
-"""What happened: events, histories, the recorder, file formats, the run store."""
+"""What happened: events, histories, the recorder, file formats, the run store.
+
+    with Recorder("history.jsonl", {"name": "etcd", "seed": 7}) as recorder:
+        recorder.record(1200, 3, "invoke", "write", "x", 1)
+        recorder.record(1900, 3, "ok", "write", "x", 1)
+    history = History.read("history.jsonl")
+"""
 
 from histories._event import NEMESIS, OBSERVER, Event, EventType, Json, Op, Process
+from histories._flaws import CorruptHistory, HistoryError, RecorderFailed, RecorderMisuse
+from histories._history import FAIL, INFO, INVOKE, OK, TYPES, History
+from histories._json import canonical
+from histories._recorder import Recorder
+from histories._texts import Texts
 
-__all__ = ["NEMESIS", "OBSERVER", "Event", "EventType", "Json", "Op", "Process"]
+__all__ = [
+    "FAIL",
+    "INFO",
+    "INVOKE",
+    "NEMESIS",
+    "OBSERVER",
+    "OK",
+    "TYPES",
+    "CorruptHistory",
+    "Event",
+    "EventType",
+    "History",
+    "HistoryError",
+    "Json",
+    "Op",
+    "Process",
+    "Recorder",
+    "RecorderFailed",
+    "RecorderMisuse",
+    "Texts",
+    "canonical",
+]

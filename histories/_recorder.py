@@ -1,0 +1,296 @@
+"""The crash-safe recorder: events go to disk in groups, each group under a checksum.
+
+`record` checks an event, encodes it and appends it to a buffer; it never waits for the
+disk.  A thread takes the buffer at most every 50 ms, adds a checksum line, writes both with
+one call and syncs them.  So the process may be killed at any moment: the file then ends
+in a prefix of a group, which readers drop, and everything before it verifies.
+
+The recorder refuses what would make the history meaningless: a completion without an
+invocation, two open invocations on one process, a process that goes on after an `info`,
+time that runs backwards.  A refused event leaves no trace.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import threading
+import weakref
+import zlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from histories._event import Event, EventType, Json, Process
+from histories._flaws import RecorderFailed, RecorderMisuse
+from histories._json import VALUE_BYTES_MAX, canonical, refuse_strangers
+
+FLUSH_INTERVAL_S: Final = 0.05
+_PLAIN: Final = frozenset({type(None), bool, int, str})
+_LONG_LINE_BYTES: Final = 900
+"""Shorter lines cannot hold an integer with too many digits."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def header_line(meta: Mapping[str, Json]) -> bytes:
+    """The first line of a checksummed file."""
+    return (
+        b'{"momus":"history","version":1,"checksums":true,"meta":%s}\n' % canonical(dict(meta))
+    )
+
+
+def checksum_line(crc: int, events: int, *, closed: bool) -> bytes:
+    """The line that covers every byte before it; `crc` is their CRC-32."""
+    ending = b',"closed":true}\n' if closed else b"}\n"
+    return b'{"checksum":"crc32:%08x","events":%d%s' % (crc, events, ending)
+
+
+class Recorder:
+    """Appends events to a new file.  Safe for use from several threads.
+
+    `durable` is the number of events known to be on disk; an event gets there within
+    about `flush_interval_s` and the time one fsync takes.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        meta: Mapping[str, Json] | None = None,
+        *,
+        flush_interval_s: float = FLUSH_INTERVAL_S,
+    ) -> None:
+        self.path: Final = os.fspath(path)
+        self.durable = 0
+        self._lock = threading.Lock()
+        self._written = threading.Condition(threading.Lock())
+        self._wake = threading.Event()
+        self._buffer: list[bytes] = []
+        self._recorded = 0
+        self._last_time = -(2**63)
+        self._open: dict[int, str] = {}
+        self._retired: set[int] = set()
+        self._closing = False
+        self._closed = False
+        self._failure: OSError | None = None
+        self._crc = 0
+        self._flush_interval_s = flush_interval_s
+        self._file = self._created(header_line(meta or {}))
+        self._thread = threading.Thread(target=self._write_groups, name="recorder", daemon=True)
+        self._thread.start()
+        self._at_exit = weakref.WeakMethod(self.close)
+        atexit.register(_close_if_alive, self._at_exit)
+
+    def _created(self, header: bytes) -> int:
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+            file = os.open(self.path, flags, 0o644)
+        except FileExistsError:
+            raise RecorderMisuse(
+                f"{self.path} exists; a history is never appended to, record to a new file"
+            ) from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self._file = file
+            self._write(header, 0, closed=False)
+            _sync_folder(os.path.dirname(self.path) or ".")
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    def record(
+        self,
+        time: int,
+        process: Process,
+        type: EventType,
+        f: str,
+        key: Json = None,
+        value: Json = None,
+        error: Json = None,
+        node: str | None = None,
+    ) -> Event:
+        """Append one event; it gets the next index.
+
+        Raises `RecorderMisuse` if the event cannot follow what was recorded, and
+        `RecorderFailed` once the disk has failed.
+        """
+        if value.__class__ not in _PLAIN or key.__class__ not in _PLAIN or error is not None:
+            _refuse_strangers(key, value, error)
+        with self._lock:
+            if self._closing or self._failure is not None:
+                self._refuse_late()
+            event = Event(self._recorded, time, process, type, f, key, value, error, node)
+            try:
+                line = _encode(event)
+            except (TypeError, ValueError, OverflowError) as trouble:
+                raise RecorderMisuse(f"{event} cannot be written as JSON: {trouble}") from trouble
+            if len(line) > _LONG_LINE_BYTES:
+                _refuse_long(line, key, value, error)
+            if time.__class__ is not int or time < self._last_time:
+                self._refuse_time(event)
+            if process.__class__ is not int:
+                _refuse_name(event)
+            elif type == "invoke":
+                if process in self._open or process in self._retired or process < 0:
+                    self._refuse_invocation(event)
+                self._open[process] = f
+            else:
+                if self._open.get(process) != f:
+                    self._refuse_completion(event)
+                if type == "info":
+                    self._retired.add(process)
+                elif type != "ok" and type != "fail":
+                    raise RecorderMisuse(f"unknown type {type!r}; use invoke, ok, fail or info")
+                del self._open[process]
+            self._last_time = time
+            self._recorded += 1
+            self._buffer.append(line)
+        return event
+
+    def flush(self, timeout_s: float = 10.0) -> None:
+        """Wait until everything recorded so far is on disk."""
+        with self._lock:
+            wanted = self._recorded
+        self._wake.set()
+        with self._written:
+            done = self._written.wait_for(
+                lambda: self.durable >= wanted or self._failure is not None, timeout_s
+            )
+        if self._failure is not None:
+            self._refuse_late()
+        if not done:
+            raise RecorderFailed(
+                f"{self.path}: {wanted - self.durable} events were not on disk after "
+                f"{timeout_s} s; look at the load of that disk"
+            )
+
+    def close(self) -> None:
+        """Write what is left and a last checksum line that says the recording is whole."""
+        with self._lock:
+            first = not self._closing
+            self._closing = True
+        self._wake.set()
+        self._thread.join()
+        with self._lock:
+            if first and not self._closed:
+                self._closed = True
+                os.close(self._file)
+                atexit.unregister(_close_if_alive)
+        if first and self._failure is not None:
+            self._refuse_late()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self._recorded
+
+    def _write_groups(self) -> None:
+        last = False
+        while not last:
+            self._wake.wait(self._flush_interval_s)
+            self._wake.clear()
+            with self._lock:
+                group, self._buffer = self._buffer, []
+                recorded = self._recorded
+                last = self._closing
+            if not group and not last:
+                continue
+            group.append(b"")
+            try:
+                self._write(b"\n".join(group), recorded, closed=last)
+            except OSError as failure:
+                self._failure = failure
+                last = True
+            with self._written:
+                if self._failure is None:
+                    self.durable = recorded
+                self._written.notify_all()
+
+    def _write(self, group: bytes, events: int, *, closed: bool) -> None:
+        crc = zlib.crc32(group, self._crc)
+        line = checksum_line(crc, events, closed=closed)
+        self._crc = zlib.crc32(line, crc)
+        rest = memoryview(group + line)
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+        os.fsync(self._file)
+
+    def _refuse_late(self) -> None:
+        if self._failure is not None:
+            raise RecorderFailed(
+                f"{self.path} cannot be written ({self._failure}); "
+                f"the first {self.durable} events are safe"
+            ) from self._failure
+        raise RecorderMisuse(f"{self.path} is closed; nothing can be recorded any more")
+
+    def _refuse_time(self, event: Event) -> None:
+        raise RecorderMisuse(
+            f"time runs backwards from {self._last_time} to {event.time!r} ns in {event}; "
+            "use integers from one monotonic clock"
+        )
+
+    def _refuse_invocation(self, event: Event) -> None:
+        process = event.process
+        if process in self._retired:
+            why = "its last operation ended in info; go on under a new process number"
+        elif process in self._open:
+            why = f"its operation {self._open[int(process)]!r} is still open"
+        else:
+            why = "a client's number is 0 or more"
+        raise RecorderMisuse(f"process {process} cannot invoke {event.f!r}: {why}")
+
+    def _refuse_completion(self, event: Event) -> None:
+        invoked = self._open.get(int(event.process))
+        why = f"its open operation is {invoked!r}" if invoked else "it has no open operation"
+        raise RecorderMisuse(f"process {event.process} cannot complete {event.f!r}: {why}")
+
+
+def _refuse_name(event: Event) -> None:
+    if event.process.__class__ is not str:
+        raise RecorderMisuse(f"process {event.process!r} is neither a number nor a name")
+    if event.type not in ("invoke", "ok", "fail", "info"):
+        raise RecorderMisuse(f"unknown type {event.type!r}; use invoke, ok, fail or info")
+
+
+def _refuse_strangers(*values: Any) -> None:
+    for value in values:
+        try:
+            refuse_strangers(value)
+        except (TypeError, ValueError) as error:
+            raise RecorderMisuse(str(error)) from error
+
+
+def _refuse_long(line: bytes, *values: Any) -> None:
+    _refuse_strangers(*values)
+    if len(line) > VALUE_BYTES_MAX:
+        raise RecorderMisuse(
+            f"an event of {len(line)} bytes; the limit is {VALUE_BYTES_MAX}, "
+            "record a digest of the value instead"
+        )
+
+
+def _close_if_alive(close: weakref.WeakMethod[Any]) -> None:
+    method = close()
+    if method is not None:
+        method()
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,65 @@
+"""A table of texts that lie end to end in one buffer, as Arrow lays out its strings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from histories._event import Json
+from histories._json import decode
+
+
+class Texts(Sequence[bytes]):
+    """Canonical JSON texts by code; `decoded(code)` is the value, decoded once."""
+
+    def __init__(self, offsets: bytes, data: bytes) -> None:
+        self.offsets: npt.NDArray[np.int64] = np.frombuffer(offsets, dtype=np.int64)
+        self.data = data
+        self._decoded: dict[int, Json] = {-1: None}
+        self._codes: dict[bytes, int] | None = None
+
+    @staticmethod
+    def of_arrow(array: pa.LargeStringArray) -> Texts:
+        """The texts of an array without nulls and with offset 0."""
+        _, offsets, data = array.buffers()
+        texts = Texts(b"\0" * 8, data.to_pybytes() if data is not None else b"")
+        if offsets is not None:
+            texts.offsets = np.frombuffer(offsets, dtype=np.int64)[: len(array) + 1]
+        return texts
+
+    def to_arrow(self) -> pa.LargeStringArray:
+        return pa.LargeStringArray.from_buffers(
+            len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data)
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, code: int) -> bytes: ...
+    @overload
+    def __getitem__(self, code: slice) -> list[bytes]: ...
+    def __getitem__(self, code: int | slice) -> bytes | list[bytes]:
+        if isinstance(code, slice):
+            return [self[position] for position in range(len(self))[code]]
+        if not 0 <= code < len(self):
+            raise IndexError(f"no text has the code {code}; there are {len(self)}")
+        return self.data[self.offsets[code] : self.offsets[code + 1]]
+
+    def decoded(self, code: int) -> Json:
+        """The value behind a code; -1 is None.  Lists and dicts are shared: do not modify."""
+        try:
+            return self._decoded[code]
+        except KeyError:
+            value = self._decoded[code] = decode(self[code])
+            return value
+
+    def code_of(self, text: bytes) -> int | None:
+        """The code of a canonical text, if it is in the table."""
+        if self._codes is None:
+            self._codes = {known: code for code, known in enumerate(self)}
+        return self._codes.get(text)
