@@ -1,1 +1,42 @@
+"""What to break, proof that it broke, and how to mend it.
 
+A *schedule* (a generator) orders faults, the `Nemesis` obeys and writes a receipt for each,
+and the undo of everything is in the journal before any host is touched:
+
+    faults = [Kill(system), Pause(system, targets.minority), Partition()]
+    nemesis = Nemesis(faults, hosts, journal)
+    generator = clients(load, schedule(faults, interval_s=10))   # and at the end: final(faults)
+
+`targets` and `grudges` are the pure functions by which schedules choose nodes and links.
+"""
+
+from cluster import Unsupported
+from nemesis import grudges, targets
+from nemesis._fault import Fault, Field, Order, Proof
+from nemesis._nemesis import Nemesis, NotHealed
+from nemesis._partition import Partition
+from nemesis._processes import Kill, Pause
+from nemesis._schedule import final, replay, schedule, script
+from nemesis.grudges import Grudge
+from nemesis.targets import Target
+
+__all__ = [
+    "Fault",
+    "Field",
+    "Grudge",
+    "Kill",
+    "Nemesis",
+    "NotHealed",
+    "Order",
+    "Partition",
+    "Pause",
+    "Proof",
+    "Target",
+    "Unsupported",
+    "final",
+    "grudges",
+    "replay",
+    "schedule",
+    "script",
+    "targets",
+]

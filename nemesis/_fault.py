@@ -1,0 +1,133 @@
+"""What a fault is: something that can be chosen, injected, proven and healed.
+
+A fault strikes *things*: nodes (kill, pause) or directed links (partition).  Its `prove`
+looks at things from outside and reports the state each is in, in one word.  Some of these
+words mean intact and some mean broken, and that is all the nemesis needs to write a
+receipt for any fault: what was struck must have been intact before, broken during and
+intact after, and what was not struck must have stayed as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from cluster import HasPrimaries, Host, Journal, Unsupported
+from histories import Json
+from nemesis.targets import Observations
+
+
+@dataclass(frozen=True)
+class Field:
+    """Where a nemesis does its work: the nodes in the cluster's order, and the journal."""
+
+    hosts: Mapping[str, Host]
+    journal: Journal
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of the nodes, in the cluster's order."""
+        return tuple(self.hosts)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One strike: the things to break, and the nodes that are named in the history for it.
+
+    `detail` is what the fault needs besides; it goes into the history as it is.
+    """
+
+    things: frozenset[str]
+    targets: tuple[str, ...]
+    detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a probe saw: for every thing its state in one word, and the evidence."""
+
+    states: Mapping[str, str]
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Json]:
+        """The proof as it stands in a receipt: things grouped by state, then the evidence."""
+        by_state: dict[str, Json] = {}
+        for thing in sorted(self.states):
+            by_state.setdefault(self.states[thing], []).append(thing)
+        return {**by_state, **self.evidence}
+
+
+class Fault(Protocol):
+    """One kind of trouble.  `name` makes its operations: ``start-<name>``, ``stop-<name>``.
+
+    Random schedules never let two faults of one `lane` overlap: a process cannot be
+    paused while it is killed.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def lane(self) -> str: ...
+    @property
+    def intact(self) -> frozenset[str]:
+        """The states that mean: nothing is wrong with this thing."""
+        ...
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """The states that mean: the fault is in force here."""
+        ...
+
+    def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
+        """The value of a start operation.  Pure: everything random comes from `random`."""
+        ...
+
+    async def setup(self, field: Field) -> None:
+        """Find out whether these hosts can do it, before any load; else `Unsupported`."""
+        ...
+
+    async def read(self, value: Json) -> Order:
+        """The order in the value of a start operation; ValueError says what is wrong."""
+        ...
+
+    async def prove(self, things: frozenset[str]) -> Proof:
+        """Look at these things (or more); a host that cannot be asked yields "unknown"."""
+        ...
+
+    async def inject(self, order: Order) -> dict[str, str]:
+        """Strike, having journalled the undo; what failed, by node."""
+        ...
+
+    async def heal(self) -> dict[str, str]:
+        """Undo all strikes still in force; what failed, by node, can be healed again later."""
+        ...
+
+
+def targets_of(value: Json) -> Json:
+    """The targets in an operation's value, which may be a bare name or list of them."""
+    return value.get("targets") if isinstance(value, dict) else value
+
+
+async def primaries_of(system: object, nodes: Sequence[str]) -> tuple[str, ...]:
+    """Whom the system itself calls primary now; ValueError if it cannot tell."""
+    if not isinstance(system, HasPrimaries):
+        raise ValueError(f"{system!r} cannot name its primaries; choose another target")
+    primaries = await system.primaries()
+    return tuple(node for node in nodes if node in primaries)
+
+
+def require(host: Host, capability: str, fault: str) -> None:
+    """Raise `Unsupported` unless the host can do what the fault needs."""
+    if capability in host.capabilities:
+        return
+    why = {
+        "network": "has no network of its own that could be cut",
+        "signals": "cannot signal its daemons",
+    }.get(capability, f"lacks the capability {capability!r}")
+    raise Unsupported(
+        host.name,
+        f"this {host.kind} host {why}, and the fault {fault!r} needs it",
+        f"use namespaces or SSH hosts, or leave {fault!r} out",
+    )

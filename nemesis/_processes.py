@@ -1,0 +1,261 @@
+"""Faults of processes: `Kill` and `Pause`, and how a process is looked at.
+
+The state of a daemon is read from /proc on its host, not asked of the system under test:
+a database that claims to be paused may be lying, the kernel is not.  All processes in the
+daemon's process group count, since databases fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final, Protocol
+
+from cluster import Host
+from histories import Json
+from nemesis import targets as targets_module
+from nemesis._debts import Debts, ask_each, on_each
+from nemesis._fault import Field, Order, Proof, primaries_of, require, targets_of
+from nemesis.targets import Observations, Target
+
+SETTLE_S: Final = 5.0
+_POLL_S: Final = 0.05
+
+# $1 pid file.  Prints "pid start boot", then "pid state start" for each process of the group.
+_LOOK: Final = """
+read -r pid start boot 2>/dev/null < "$1" || exit 0
+read -r now < /proc/sys/kernel/random/boot_id
+echo "$pid $start $boot"
+[ "$boot" = "$now" ] || exit 0
+for stat in /proc/[0-9]*/stat; do
+  read -r line 2>/dev/null < "$stat" || continue
+  set -- ${line##*) }
+  [ "$3" = "$pid" ] || continue
+  stat=${stat#/proc/}
+  echo "${stat%/stat} $1 ${20}"
+done
+"""
+
+# $1 pid, $2 start time, $3 boot id: continue this process group, and no other.
+_RESUME: Final = """
+read -r now < /proc/sys/kernel/random/boot_id || exit 1
+[ "$3" = "$now" ] || exit 0
+read -r line 2>/dev/null < "/proc/$1/stat" || exit 0
+pid=$1 start=$2
+set -- ${line##*) }
+[ "${20}" = "$start" ] || exit 0
+kill -s CONT -- "-$pid" 2>/dev/null || [ ! -e "/proc/$pid" ]
+"""
+
+
+class Killable(Protocol):
+    """What `Kill` needs of a system."""
+
+    @property
+    def name(self) -> str: ...
+    async def kill(self, host: Host) -> object: ...
+    async def start(self, host: Host) -> object: ...
+
+
+class Pausable(Protocol):
+    """What `Pause` needs of a system."""
+
+    @property
+    def name(self) -> str: ...
+    async def pause(self, host: Host) -> object: ...
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A daemon as /proc shows it: "running", "paused" or "gone", and which process it is."""
+
+    state: str
+    identity: tuple[str, str, str] | None = None
+    """Pid, start time and boot id, which together name one process for ever."""
+
+
+async def look(host: Host, daemon: str) -> Sighting:
+    """What has become of the daemon of this name that `host` once started."""
+    pid_file = posixpath.join(host.directory, f"{daemon}.pid")
+    done = await host.run(["sh", "-c", _LOOK, "momus-look", pid_file])
+    lines = [line.split() for line in done.text.splitlines()]
+    if not lines:
+        return Sighting("gone")
+    pid, start, boot = lines[0]
+    living = [fields for fields in lines[1:] if fields[1] not in "ZX"]
+    if not any(fields[0] == pid and fields[2] == start for fields in living):
+        return Sighting("gone")
+    paused = all(fields[1] in "Tt" for fields in living)
+    return Sighting("paused" if paused else "running", (pid, start, boot))
+
+
+class _OfProcesses:
+    """What both faults share: they choose, read and prove in the same way."""
+
+    lane = "process"
+
+    def __init__(self, name: str, daemon: str, targets: Target | Sequence[Target]) -> None:
+        self.name = name
+        self._daemon = daemon
+        self._targets = (targets,) if isinstance(targets, Target) else tuple(targets)
+        self._field: Field | None = None
+        self._debts: Debts | None = None
+
+    def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
+        target = random.choice(self._targets)
+        chosen = target(nodes, random, observed)
+        return {"targets": None if chosen is None else list(chosen), "choice": target.name}
+
+    async def setup(self, field: Field) -> None:
+        for host in field.hosts.values():
+            require(host, "signals", self.name)
+        self._field = field
+        self._debts = Debts(field.journal, self.name)
+
+    async def read(self, value: Json) -> Order:
+        targets = targets_of(value)
+        if targets is None and isinstance(value, dict) and value.get("choice") == "primaries":
+            targets = "primaries"
+        nodes = await self._named(targets)
+        return Order(frozenset(nodes), tuple(nodes))
+
+    async def prove(self, things: frozenset[str]) -> Proof:
+        hosts = [host for name, host in self.field.hosts.items() if name in things]
+        return await self._sights(hosts)
+
+    @property
+    def field(self) -> Field:
+        assert self._field is not None, f"setup() of {self.name} comes before everything else"
+        return self._field
+
+    @property
+    def debts(self) -> Debts:
+        assert self._debts is not None, f"setup() of {self.name} comes before everything else"
+        return self._debts
+
+    async def _named(self, targets: Json) -> list[str]:
+        nodes = list(self.field.nodes)
+        if isinstance(targets, str):
+            if targets == "all":
+                return nodes
+            if targets == "primaries":
+                return list(await primaries_of(self._system(), nodes))
+            targets = [targets]
+        if not isinstance(targets, list | tuple) or not all(isinstance(t, str) for t in targets):
+            raise ValueError(
+                f'targets must be node names, "all" or "primaries", not {targets!r}; '
+                "random targets are chosen by a schedule, so that they are in the history"
+            )
+        return list(targets_module.named(*targets)(nodes, Random(0)) or ()) if targets else []
+
+    def _system(self) -> object:
+        raise NotImplementedError
+
+    async def _sights(self, hosts: Sequence[Host]) -> Proof:
+        sights = await ask_each(hosts, lambda host: look(host, self._daemon))
+        states = {
+            node: "unknown" if isinstance(sight, Exception) else sight.state
+            for node, sight in sights.items()
+        }
+        pids = {
+            node: int(sight.identity[0])
+            for node, sight in sights.items()
+            if isinstance(sight, Sighting) and sight.identity is not None
+        }
+        errors = {node: str(each) for node, each in sights.items() if isinstance(each, Exception)}
+        return Proof(states, {"pids": pids, **({"errors": errors} if errors else {})})
+
+    async def _await_state(self, host: Host, state: Callable[[str], bool]) -> None:
+        """Signals need a moment; whether they worked is for the proof to say."""
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while not state((await look(host, self._daemon)).state):
+                    await asyncio.sleep(_POLL_S)
+        except TimeoutError:
+            pass
+
+
+class Kill(_OfProcesses):
+    """SIGKILL for the system's daemon; healing starts it again.
+
+    What it leaves in the journal has no commands: a killed daemon is no trace of momus.
+    """
+
+    intact = frozenset({"running", "paused"})
+    broken = frozenset({"gone"})
+
+    def __init__(
+        self,
+        system: Killable,
+        targets: Target | Sequence[Target] = targets_module.one,
+        *,
+        daemon: str | None = None,
+        name: str = "kill",
+    ) -> None:
+        super().__init__(name, daemon or daemon_of(system), targets)
+        self._killed = system
+
+    def _system(self) -> object:
+        return self._killed
+
+    async def inject(self, order: Order) -> dict[str, str]:
+        async def strike(host: Host) -> None:
+            await self.debts.owe(host, [], {"daemon": self._daemon, "then": "start it again"})
+            await self._killed.kill(host)
+            await self._await_state(host, lambda state: state == "gone")
+
+        return await on_each([self.field.hosts[node] for node in order.targets], strike)
+
+    async def heal(self) -> dict[str, str]:
+        async def restart(host: Host) -> None:
+            if (await look(host, self._daemon)).state == "gone":
+                await self._killed.start(host)
+
+        return await self.debts.pay(restart)
+
+
+class Pause(_OfProcesses):
+    """SIGSTOP for the system's daemon; healing sends SIGCONT, to that very process only."""
+
+    intact = frozenset({"running"})
+    broken = frozenset({"paused"})
+
+    def __init__(
+        self,
+        system: Pausable,
+        targets: Target | Sequence[Target] = targets_module.one,
+        *,
+        daemon: str | None = None,
+        name: str = "pause",
+    ) -> None:
+        super().__init__(name, daemon or daemon_of(system), targets)
+        self._paused = system
+
+    def _system(self) -> object:
+        return self._paused
+
+    async def inject(self, order: Order) -> dict[str, str]:
+        async def strike(host: Host) -> None:
+            sight = await look(host, self._daemon)
+            if sight.identity is None:
+                return  # nothing to pause, which the proof will tell
+            undo = [["sh", "-c", _RESUME, "momus-resume", *sight.identity]]
+            await self.debts.owe(host, undo, {"daemon": self._daemon, "pid": sight.identity[0]})
+            await self._paused.pause(host)
+            await self._await_state(host, lambda state: state != "running")
+
+        return await on_each([self.field.hosts[node] for node in order.targets], strike)
+
+    async def heal(self) -> dict[str, str]:
+        return await self.debts.pay()
+
+
+def daemon_of(system: object) -> str:
+    """The name under which a system starts its daemon: its own, unless it says otherwise."""
+    daemon = getattr(system, "daemon", None) or getattr(system, "name", None)
+    if not isinstance(daemon, str):
+        raise TypeError(f"{system!r} has no name; give the name of its daemon")
+    return daemon
