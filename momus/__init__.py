@@ -1,1 +1,1 @@
-
+"""The front door of momus."""

@@ -1,0 +1,107 @@
+"""After a run: seal the history, judge it, write the results and the report.
+
+Everything here works from the run folder alone and is done in the order of importance:
+a report that cannot be drawn does not cost the results, and results that cannot be
+written do not cost the verdict.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from checker import Unknown, Verdict
+from histories import NEMESIS, History, Run
+from momus._answer import answer
+from momus._exits import one_line
+from momus._judge import Request, judge_history
+
+T = TypeVar("T")
+
+_log = logging.getLogger("momus.run")
+
+
+@dataclass
+class Aftermath:
+    """What became of a recorded run."""
+
+    verdict: Verdict
+    history: History
+    report: Path | None = None
+    troubles: list[str] = field(default_factory=list)
+
+
+def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Aftermath | None:
+    """Judge what `run` recorded; None if it recorded nothing.
+
+    `broke` says that the run did not get to its end: then nothing can be valid, but what
+    is invalid stays so.
+    """
+    if not (run.path / "history.jsonl").exists() and not (run.path / "history.parquet").exists():
+        return None
+    troubles: list[str] = []
+    _attempt("seal the history", run.seal, troubles)
+    history = run.history()
+    if len(history) == 0:
+        return None
+    verdict = judge_history(history, dict(run.meta), request)
+    verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *fault_notes(history)))
+    if broke is not None and verdict.valid is True:
+        verdict = broken_off(verdict, broke)
+    found = Aftermath(verdict, history, troubles=troubles)
+    results = {**answer(verdict, str(run.path)), "troubles": list(troubles)}
+    _attempt("write the results", lambda: run.write_results(results), troubles)
+    found.report = _attempt("draw the report", lambda: _report(run, found), troubles)
+    return found
+
+
+def broken_off(verdict: Verdict, broke: str) -> Verdict:
+    """The verdict over a run that did not get to its end: it proves nothing."""
+    return msgspec.structs.replace(
+        verdict,
+        valid="unknown",
+        unknown=Unknown(
+            cause="harness",
+            sentence=f"What was recorded is valid, but the run did not get to its end: {broke}.",
+            remedy="Mend what broke, as momus.log and nodes/ of the run tell it, and run again.",
+        ),
+    )
+
+
+def fault_notes(history: History) -> list[str]:
+    """Remarks on the faults: how many were ordered, and which had no proven effect."""
+    began, unproven = 0, []
+    for event in history:
+        if event.process == NEMESIS and event.type != "invoke" and event.f.startswith("start-"):
+            began += 1
+            if event.type != "ok":
+                unproven.append(event)
+    if not unproven:
+        return []
+    why = one_line(unproven[0].error)
+    return [
+        f"{len(unproven)} of {began} faults are not proven to have had an effect, "
+        f"so the run shows less than it seems to; the first: {unproven[0].f}: {why}"
+    ]
+
+
+def _report(run: Run, found: Aftermath) -> Path:
+    import reports
+
+    return Path(
+        reports.render(found.history, found.verdict, run.path / "report.html", meta=dict(run.meta))
+    )
+
+
+def _attempt(what: str, act: Callable[[], T], troubles: list[str]) -> T | None:
+    try:
+        return act()
+    except Exception as error:
+        _log.warning("could not %s", what, exc_info=error)
+        troubles.append(one_line(f"could not {what}: {type(error).__name__}: {error}"))
+        return None

@@ -1,0 +1,83 @@
+"""A verdict as the one JSON object that programs read.
+
+The object is documented in docs/cli.md and only ever grows.  One history gives one flat
+object; several give the same object merged over all of them, and one object each under
+``files``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from checker import Counterexample, Verdict
+
+CONFIGURATIONS_MAX = 64
+"""More configurations than this tell a reader nothing new; the sentence has the count."""
+
+
+def answer(verdict: Verdict, file: str) -> dict[str, Any]:
+    """The JSON object of one verdict over one file."""
+    found: dict[str, Any] = {
+        "valid": verdict.valid,
+        "model": verdict.model,
+        "algorithm": verdict.algorithm,
+        "operations": verdict.operations,
+        "seconds": round(verdict.seconds, 6),
+        "failures": [_failure(counterexample) for counterexample in verdict.counterexamples],
+        "notes": list(verdict.notes),
+        "file": file,
+    }
+    if verdict.unknown is not None:
+        found["unknown"] = msgspec.to_builtins(verdict.unknown)
+    return found
+
+
+def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One object over several files: the worst verdict, sums, and each file's own object."""
+    from checker import merge_valid
+
+    whole: dict[str, Any] = {
+        "valid": merge_valid(each["valid"] for each in answers),
+        "model": _shared(each["model"] for each in answers),
+        "algorithm": _shared(each["algorithm"] for each in answers),
+        "operations": sum(each["operations"] for each in answers),
+        "seconds": round(sum(each["seconds"] for each in answers), 6),
+        "failures": [
+            {"file": each["file"], **failure} for each in answers for failure in each["failures"]
+        ],
+        "files": list(answers),
+    }
+    unknowns = [{"file": each["file"], **each["unknown"]} for each in answers if "unknown" in each]
+    if unknowns and whole["valid"] == "unknown":
+        whole["unknown"] = unknowns[0]
+    return whole
+
+
+def json_text(value: Any, indent: bool = False) -> str:
+    """`value` as JSON text, in one line unless it is for a person to read."""
+    encoded = msgspec.json.encode(value)
+    return (msgspec.json.format(encoded, indent=2) if indent else encoded).decode()
+
+
+def _failure(counterexample: Counterexample) -> dict[str, Any]:
+    failure: dict[str, Any] = {
+        "key": counterexample.key,
+        "sentence": counterexample.sentence,
+        "operation": counterexample.operation,
+        "states": list(counterexample.states[:CONFIGURATIONS_MAX]),
+        "configurations": list(counterexample.configurations[:CONFIGURATIONS_MAX]),
+        "operations": msgspec.to_builtins(counterexample.operations),
+    }
+    if counterexample.details:
+        failure["details"] = counterexample.details
+    return failure
+
+
+def _shared(names: Any) -> str | None:
+    """The names, each once: several files may well have been judged by several algorithms."""
+    distinct = sorted({name for name in names if name})
+    return ", ".join(distinct) or None

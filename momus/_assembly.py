@@ -1,0 +1,78 @@
+"""From a plan to its parts: the lab, the system, the workload, the nemesis, the test.
+
+Everything a plan names by a word is looked up here, and here alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import cluster
+import generators
+import nemesis
+from cluster import Host, Journal, System
+from generators import Test, Workload
+from momus._plan import Plan
+
+SETTLE_S: Final = 3.0
+"""Between the healing of the faults and the last reads, for the system to recover."""
+
+_FAULTS: Final[Mapping[str, Callable[[Any], nemesis.Fault]]] = {
+    "kill": lambda system: nemesis.Kill(system, nemesis.targets.minority),
+    "pause": lambda system: nemesis.Pause(system, nemesis.targets.minority),
+    "partition": lambda _: nemesis.Partition(),
+}
+
+
+def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence[Host]]:
+    """The lab of the plan, not yet raised."""
+    match plan.lab:
+        case "local":
+            return cluster.local(plan.nodes, journal=journal)
+        case "namespaces":
+            return cluster.namespaces(plan.nodes, journal=journal)
+    assert plan.hosts_file is not None, "a settled plan for SSH hosts names their file"
+    return cluster.ssh(plan.hosts_file, journal=journal)
+
+
+def system_of(plan: Plan) -> System:
+    """The system under test."""
+    assert plan.system == "etcd", "a settled plan names a known system"
+    return cluster.Etcd()
+
+
+def workload_of(plan: Plan) -> Workload:
+    """What the clients do; the workload also says how its history is to be judged.
+
+    A key is worked on from every node, by a reader and a writer on each.
+    """
+    if plan.workload == "set":
+        return generators.set_workload()
+    return generators.register(
+        ops_per_key=plan.ops_per_key, threads_per_key=2 * plan.nodes, seed=plan.seed
+    )
+
+
+def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal) -> Test:
+    """The test: clients at their workload under faults; then everything healed, and last reads."""
+    faults = [_FAULTS[name](system) for name in plan.faults]
+    generator = generators.compose(
+        workload_of(plan),
+        time_limit_s=plan.time_limit_s,
+        rate=plan.rate_hz or None,
+        faults=nemesis.schedule(faults, plan.interval_s) if faults else None,
+        heal=nemesis.final(faults) if faults else None,
+        settle_s=SETTLE_S,
+    )
+    return Test(
+        name=plan.name,
+        nodes=tuple(host.name for host in hosts),
+        client=system.client(workload=plan.workload, reads=plan.reads, timeout_s=plan.op_timeout_s),
+        generator=generator,
+        nemesis=nemesis.Nemesis(faults, hosts, journal) if faults else None,
+        concurrency=plan.concurrency,
+        seed=plan.seed,
+        op_timeout_s=plan.op_timeout_s + 1.0,
+    )

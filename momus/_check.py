@@ -1,0 +1,89 @@
+"""``momus check``: read everything, judge everything, answer once.
+
+Bad input among the files means no verdict at all: standard output stays empty (also with
+``--json``) and standard error holds one line.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from momus._answer import answer, json_text, merged
+from momus._exits import Refusal, code_of
+from momus._judge import Request, judge
+from momus._sources import Loaded, expand, load
+from momus._telling import headline, story, summary
+
+
+def run_check(
+    names: tuple[str, ...],
+    *,
+    model: str | None,
+    initial: tuple[Any] | None,
+    as_json: bool,
+    time_limit: float | None,
+    memory_limit: int | None,
+    jobs: int | None,
+    algorithm: str,
+    format: str | None,
+    report: Path | None,
+) -> int:
+    """Judge `names`, print the answer, return the exit code."""
+    sources = expand(names)
+    if report is not None and len(sources) > 1:
+        raise Refusal("--report draws one history; try it with one file at a time")
+    request = Request(model, initial, time_limit, memory_limit, algorithm, jobs)
+    loaded = [load(source, format) for source in sources]
+    answers: list[dict[str, Any]] = []
+    drawings: list[str | None] = []
+    for each in loaded:
+        verdict = judge(each, request)
+        answers.append(answer(verdict, each.source.name))
+        drawings.append(None if as_json else _drawing(each, verdict))
+        if report is not None:
+            answers[-1]["report"] = str(_report(each, verdict, report))
+    whole = answers[0] if len(answers) == 1 else merged(answers)
+    if as_json:
+        _print_json(whole)
+    else:
+        _print_text(whole, answers, drawings)
+    return code_of(whole["valid"])
+
+
+def _print_json(whole: dict[str, Any]) -> None:
+    click.echo(json_text(whole, indent=sys.stdout.isatty()))
+
+
+def _print_text(
+    whole: dict[str, Any], answers: list[dict[str, Any]], drawings: list[str | None]
+) -> None:
+    for each, drawing in zip(answers, drawings, strict=True):
+        click.echo(headline(each))
+        if len(answers) == 1 or each["valid"] is not True:
+            for line in story(each, drawing):
+                click.echo(line)
+        if "report" in each:
+            click.echo(f"\n  report: {each['report']}")
+    if len(answers) > 1:
+        click.echo(summary(whole))
+    elif whole["valid"] is False and "report" not in whole:
+        click.echo("\n  next: --report FILE.html draws it, --json tells everything")
+
+
+def _drawing(loaded: Loaded, verdict: Any) -> str | None:
+    """The counterexample drawn in text; a verdict never fails for want of a picture."""
+    if not verdict.counterexamples:
+        return None
+    import reports
+
+    return str(reports.text(loaded.history, verdict))
+
+
+def _report(loaded: Loaded, verdict: Any, path: Path) -> Path:
+    import reports
+
+    return Path(reports.render(loaded.history, verdict, loaded.meta, path))

@@ -1,0 +1,157 @@
+"""The commands of ``momus``: what each accepts, and which room answers.
+
+This file only declares; a command imports what it needs when it runs, so that
+``momus --help`` answers at once.  The door (`_door.py`) turns errors into exit codes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from momus._door import FrontDoor
+from momus._quantities import Bytes, Duration, JsonValue
+from momus._sources import FORMATS
+
+_STORE = click.Path(file_okay=False, path_type=Path)
+
+_EXITS = "Exit code: 0 valid, 1 invalid, 2 usage or bad input, 3 unknown, 4 the run itself broke."
+
+
+def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from momus._version import version
+
+        click.echo(f"momus {version()}")
+        ctx.exit()
+
+
+@click.group(
+    name="momus",
+    cls=FrontDoor,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MOMUS"},
+    epilog=_EXITS,
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+def cli() -> None:
+    """Put a distributed system under load and faults, and judge what its clients saw."""
+
+
+@cli.command(epilog=_EXITS)
+@click.argument("names", metavar="FILE...", nargs=-1, required=True)
+@click.option(
+    "--model", "-m", metavar="NAME", help="register, cas-register or kv; guessed if not given."
+)
+@click.option(
+    "--initial", type=JsonValue(), metavar="JSON", help='Initial value; default null (kv: "").'
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--time-limit", type=Duration(), metavar="60s", help="Give up after this long.")
+@click.option("--memory-limit", type=Bytes(), metavar="4GB", help="Give up beyond this much.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Keys checked at the same time.")
+@click.option("--algorithm", default="auto", show_default=True, help="Insist on one algorithm.")
+@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.html",
+    help="Also write a report with plots and the timeline around the violation.",
+)
+def check(names: tuple[str, ...], **options: Any) -> int:
+    """Judge recorded histories: is there one order that explains what the clients saw?
+
+    FILE is a history file, a run folder, a glob in quotes, or - for standard input.
+    """
+    from momus._check import run_check
+
+    return run_check(names, **options)
+
+
+@cli.command(epilog=_EXITS)
+@click.argument("system", metavar="SYSTEM")
+@click.option("--workload", default="register", show_default=True, help="register or set.")
+@click.option("--reads", default="linearizable", show_default=True, help="Or serializable.")
+@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 99))
+@click.option(
+    "--hosts",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="LAB.toml",
+    help="Use the SSH hosts of this file instead of network namespaces.",
+)
+@click.option("--local", is_flag=True, help="Use plain local processes instead of namespaces.")
+@click.option(
+    "--faults",
+    metavar="LIST",
+    help="Of kill,pause,partition, with commas, or none; default: all that the hosts can do.",
+)
+@click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
+@click.option("--time-limit", default=30.0, show_default=True, type=Duration(), help="Of load.")
+@click.option(
+    "--rate",
+    default=200.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Operations a second of all clients together; 0: as fast as they can.",
+)
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), help="Clients; default four for each node."
+)
+@click.option("--keys", type=click.IntRange(min=1), help="End after this many keys.")
+@click.option("--ops-per-key", default=200, show_default=True, type=click.IntRange(min=1))
+@click.option("--op-timeout", default=2.0, show_default=True, type=Duration())
+@click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
+@click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def run(system: str, **options: Any) -> int:
+    """Put SYSTEM (etcd) under load and faults, record what its clients see, and judge it."""
+    from momus._run import run_system
+
+    return run_system(system, **options)
+
+
+@cli.command(epilog="Exit code: 0 if and only if both verdicts are as predicted.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
+@click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
+@click.option("--local", is_flag=True, help="Local processes and pauses only.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def demo(**options: Any) -> int:
+    """A minute with etcd: linearizable reads are valid, serializable reads are stale."""
+    from momus._demo import run_demo
+
+    return run_demo(**options)
+
+
+@cli.command("list")
+@click.option("--store", default="store", show_default=True, type=_STORE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+def list_(**options: Any) -> int:
+    """The runs of a store, with their verdicts."""
+    from momus._list import run_list
+
+    return run_list(**options)
+
+
+@cli.command()
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--store", default="store", show_default=True, type=_STORE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+def heal(run: Path | None, store: Path, as_json: bool) -> int:
+    """Undo the faults that killed runs left behind, in one RUN or in the whole store."""
+    from momus._heal import run_heal
+
+    return run_heal(where=run or store, as_json=as_json)
+
+
+def main() -> None:
+    """The console script."""
+    cli.main(prog_name="momus")

@@ -1,0 +1,61 @@
+"""Which model a history means, when nobody says so.
+
+What the run recorded about itself comes first (``model`` in the header or in the run's
+metadata), then the operations: appends mean a key-value store of strings, compare-and-set
+a CAS register, plain reads and writes a register.  A guess is always told to the user,
+and never made where the operations fit no model: then the user has to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from momus._exits import Refusal
+
+MODELS = ("register", "cas-register", "kv")
+
+_MODEL_OF_OPERATIONS = (
+    ({"append"}, {"get", "put", "append", "read", "write"}, "kv"),
+    ({"get", "put"}, {"get", "put", "append"}, "kv"),
+    ({"get"}, {"get", "put", "append"}, "kv"),
+    ({"put"}, {"get", "put", "append"}, "kv"),
+    ({"cas"}, {"read", "write", "cas"}, "cas-register"),
+    ({"read"}, {"read", "write"}, "register"),
+    ({"write"}, {"read", "write"}, "register"),
+)
+"""(one of these occurs, nothing outside these occurs, then it is this model)."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A model's name and how we came to it (empty when the user named it)."""
+
+    model: str
+    why: str = ""
+
+
+def model_of(meta: Mapping[str, Any], operations: Collection[str]) -> Guess:
+    """The model of a history with this metadata and these names of client operations.
+
+    Raises `Refusal` where nothing fits.
+    """
+    named = meta.get("model")
+    if isinstance(named, str) and named:
+        return Guess(named, f"the model {named} is named in the run's metadata")
+    seen = set(operations)
+    for some, all_, model in _MODEL_OF_OPERATIONS:
+        if seen & some and seen <= all_:
+            return Guess(model, f"guessed the model {model} from the operations {_list(seen)}")
+    raise Refusal(
+        f"cannot guess the model from the operations {_list(seen)}; "
+        f"try --model with one of {', '.join(MODELS)}"
+        if seen
+        else "cannot guess the model: no client operations; try --model"
+    )
+
+
+def _list(names: Collection[str]) -> str:
+    shown = sorted(names)[:8]
+    return ", ".join(shown) + (", ..." if len(names) > len(shown) else "")

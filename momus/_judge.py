@@ -1,0 +1,145 @@
+"""From a history to a verdict: which checker, with which model, from which initial value.
+
+This is the one place that joins what the user asked for, what the run recorded about
+itself and what the operations suggest, in this order.  Everything assumed that the user
+did not say is a note of the verdict.  A run in which nothing succeeded proves nothing,
+so its verdict is unknown (vacuous) rather than valid.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from momus._exits import Refusal
+from momus._guess import MODELS, Guess, model_of
+from momus._sources import Loaded, expand, load
+
+if TYPE_CHECKING:
+    from checker import Model, Verdict
+    from histories import Event, History
+
+MISSING_KEY_READS = {"kv": ""}
+"""Initial values other than null: a key that was never put reads as the empty string."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants of the checker; None means "as momus thinks best".
+
+    `initial` is a box of one, since null is a value; limits are in seconds and bytes.
+    """
+
+    model: str | Model | None = None
+    initial: tuple[Any] | None = None
+    time_limit_s: float | None = None
+    memory_limit_bytes: int | None = None
+    algorithm: str = "auto"
+    jobs: int | None = None
+
+
+def check(
+    history: History | Iterable[Event] | str | os.PathLike[str],
+    model: str | Model | None = None,
+    *,
+    initial: Any = msgspec.UNSET,
+    time_limit_s: float | None = None,
+    memory_limit_bytes: int | None = None,
+    algorithm: str = "auto",
+    jobs: int | None = None,
+) -> Verdict:
+    """Judge a history, given as itself, as events, or as the path of a file or a run folder.
+
+    The model is guessed where it is not named.  Raises `HistoryError` where the input is
+    not a history and `Refusal` where the request makes no sense.
+    """
+    from histories import History
+
+    request = Request(
+        model=model,
+        initial=None if initial is msgspec.UNSET else (initial,),
+        time_limit_s=time_limit_s,
+        memory_limit_bytes=memory_limit_bytes,
+        algorithm=algorithm,
+        jobs=jobs,
+    )
+    if isinstance(history, str | os.PathLike):
+        [source] = expand([os.fspath(history)])
+        return judge(load(source), request)
+    if not isinstance(history, History):
+        history = History.from_events(history)
+    return judge_history(history, dict(history.meta), request)
+
+
+def judge(loaded: Loaded, request: Request) -> Verdict:
+    """The verdict over what was loaded; a `Refusal` names the file it is about."""
+    try:
+        return judge_history(loaded.history, loaded.meta, request)
+    except Refusal as refusal:
+        raise Refusal(f"{loaded.source.name}: {refusal}") from refusal
+
+
+def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
+    """The verdict over `history`, with everything that was assumed among its notes."""
+    import checker
+
+    guess = _model(history, meta, request)
+    initial = _initial(guess, meta, request)
+    model = request.model if request.model is not None else guess.model
+    verdict = checker.linearizable(
+        history,
+        model,
+        initial=initial,
+        time_limit_s=request.time_limit_s,
+        memory_limit_bytes=request.memory_limit_bytes,
+        algorithm=request.algorithm,
+        jobs=request.jobs,
+    )
+    notes = [guess.why] if guess.why else []
+    if request.initial is None and "initial" in meta:
+        notes.append(f"the initial value {initial!r} is named in the history's metadata")
+    verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
+    return vacuous(verdict, history) if "workload" in meta else verdict
+
+
+def _model(history: History, meta: Mapping[str, Any], request: Request) -> Guess:
+    if request.model is None:
+        return model_of(meta, client_operations(history))
+    if isinstance(request.model, str) and request.model not in MODELS:
+        raise Refusal(f"unknown model {request.model}; try one of {', '.join(MODELS)}")
+    return Guess(request.model if isinstance(request.model, str) else "")
+
+
+def _initial(guess: Guess, meta: Mapping[str, Any], request: Request) -> Any:
+    if request.initial is not None:
+        return request.initial[0]
+    return meta.get("initial", MISSING_KEY_READS.get(guess.model))
+
+
+def client_operations(history: History) -> set[str]:
+    """The names of the operations that clients (not the nemesis) invoked."""
+    import numpy as np
+
+    codes = np.unique(history.f[history.process >= 0])
+    return {history.f_names[code] for code in codes if code >= 0}
+
+
+def vacuous(verdict: Verdict, history: History) -> Verdict:
+    """`verdict`, or unknown where it is valid only because no client operation succeeded."""
+    from checker import Unknown
+
+    if verdict.valid is not True or bool(((history.process >= 0) & (history.type == 1)).any()):
+        return verdict
+    return msgspec.structs.replace(
+        verdict,
+        valid="unknown",
+        unknown=Unknown(
+            cause="vacuous",
+            sentence="No operation of any client succeeded, so there is nothing to judge.",
+            remedy="Look into momus.log and nodes/ of the run for why the system did not answer.",
+        ),
+    )

@@ -1,0 +1,109 @@
+"""A run before it is run: everything the user decided, checked, as one value.
+
+A plan can be printed, stored (`meta` goes into ``test.json`` and the history's header)
+and made again from the same words; with its seed it says all that momus decides.  What
+the operating system and the network decide is not in it, honestly.
+"""
+
+from __future__ import annotations
+
+import platform
+import random
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from momus._exits import Refusal
+from momus._version import version
+
+SYSTEMS = ("etcd",)
+WORKLOADS = ("register", "set")
+FAULTS = ("kill", "pause", "partition")
+READS = ("linearizable", "serializable")
+LABS = ("namespaces", "local", "ssh")
+SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run, where, under which faults, for how long, and where to store it.
+
+    Durations are in seconds, `rate_hz` counts operations of all clients together.
+    `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
+    """
+
+    system: str
+    workload: str = "register"
+    reads: str = "linearizable"
+    lab: str = "namespaces"
+    hosts_file: Path | None = None
+    nodes: int = 3
+    faults: tuple[str, ...] = FAULTS
+    interval_s: float = 5.0
+    time_limit_s: float = 30.0
+    rate_hz: float = 200.0
+    concurrency: int = 0
+    keys: int = 0
+    ops_per_key: int = 200
+    op_timeout_s: float = 2.0
+    seed: int = -1
+    store: Path = field(default_factory=lambda: Path("store"))
+
+    def settled(self) -> Plan:
+        """The plan with nothing left open; raises `Refusal` where it makes no sense."""
+        _one_of("system", self.system, SYSTEMS)
+        _one_of("workload", self.workload, WORKLOADS)
+        _one_of("--reads", self.reads, READS)
+        _one_of("lab", self.lab, LABS)
+        for fault in self.faults:
+            _one_of("fault", fault, FAULTS)
+        if self.lab == "local" and "partition" in self.faults:
+            raise Refusal(
+                "local processes share one loopback, so there is nothing to partition; "
+                "try --faults kill,pause, or leave out --local to use network namespaces"
+            )
+        if self.lab == "ssh" and self.hosts_file is None:
+            raise Refusal("SSH hosts are named in a file; try --hosts lab.toml")
+        if self.nodes < 1 or self.concurrency < 0 or self.time_limit_s <= 0:
+            raise Refusal("nodes and time limit must be above zero, and concurrency not below")
+        concurrency = self.concurrency or 4 * self.nodes
+        seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
+        return replace(self, concurrency=concurrency, seed=seed)
+
+    @property
+    def name(self) -> str:
+        """The test's name, under which the store keeps its runs."""
+        reads = "" if self.reads == READS[0] else f"-{self.reads}"
+        return f"{self.system}-{self.workload}{reads}"
+
+    def meta(self) -> dict[str, Any]:
+        """The plan as JSON, with what produced it."""
+        found = asdict(self)
+        found["faults"] = list(self.faults)
+        found["store"] = str(self.store)
+        found["hosts_file"] = None if self.hosts_file is None else str(self.hosts_file)
+        return {
+            "name": self.name,
+            **found,
+            "momus": version(),
+            "python": platform.python_version(),
+        }
+
+    def command(self) -> str:
+        """The command line that makes this plan again."""
+        words = ["momus run", self.system, "--workload", self.workload, "--reads", self.reads]
+        words += {
+            "namespaces": ["--nodes", str(self.nodes)],
+            "local": ["--local", "--nodes", str(self.nodes)],
+            "ssh": ["--hosts", str(self.hosts_file)],
+        }[self.lab]
+        words += ["--faults", ",".join(self.faults) or "none"]
+        words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]
+        words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
+        words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
+        return " ".join(words)
+
+
+def _one_of(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise Refusal(f"unknown {what} {name!r}; try one of {', '.join(known)}")

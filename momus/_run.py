@@ -1,0 +1,174 @@
+"""``momus run``: carry a plan out, judge what was recorded, say where everything is."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from histories import Run, Store
+from momus._aftermath import Aftermath, aftermath
+from momus._answer import answer, json_text
+from momus._assembly import workload_of
+from momus._conduct import Conduct, conduct
+from momus._exits import Broken, ExitCode, Refusal, code_of
+from momus._judge import Request
+from momus._plan import FAULTS, Plan
+from momus._telling import headline, printable, story
+
+
+@dataclass(frozen=True)
+class Played:
+    """A run that has been carried out and judged, as far as it got."""
+
+    plan: Plan
+    run: Run
+    conduct: Conduct
+    after: Aftermath | None
+
+    @property
+    def troubles(self) -> list[str]:
+        """What went wrong without breaking the run."""
+        return [*self.conduct.troubles, *(self.after.troubles if self.after else [])]
+
+    @property
+    def code(self) -> ExitCode:
+        """The exit code: a violation counts, whatever broke."""
+        if self.after is not None and self.after.verdict.valid is False:
+            return ExitCode.INVALID
+        if self.conduct.broke is not None:
+            return ExitCode.BROKEN
+        if self.after is None:
+            return ExitCode.INTERRUPTED if self.conduct.interrupted else ExitCode.BROKEN
+        return code_of(self.after.verdict.valid)
+
+    def answer(self) -> dict[str, Any]:
+        """The run as the JSON object that programs read."""
+        if self.after is None:
+            found: dict[str, Any] = {"valid": "unknown", "failures": [], "operations": 0}
+        else:
+            found = answer(self.after.verdict, str(self.run.path))
+        return {
+            **found,
+            "run": str(self.run.path),
+            "report": str(self.after.report) if self.after and self.after.report else None,
+            "seed": self.plan.seed,
+            "command": self.plan.command(),
+            "broke": self.conduct.broke,
+            "interrupted": self.conduct.interrupted,
+            "troubles": self.troubles,
+        }
+
+
+def play_plan(plan: Plan, request: Request, *, quiet: bool = False) -> Played:
+    """Carry out a settled plan and judge it; raises only what concerns the store itself."""
+    workload = workload_of(plan)
+    meta = {
+        **plan.meta(),
+        "checker": workload.checker,
+        "model": workload.model,
+        "initial": workload.initial,
+        "options": dict(workload.meta),
+    }
+    run = Store(plan.store).create(plan.name, meta)
+    conducted = asyncio.run(conduct(plan, run, quiet=quiet))
+    return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
+
+
+def tell(played: Played) -> None:
+    """Say how it went, for people; the verdict first."""
+    after = played.after
+    if after is not None:
+        found = answer(after.verdict, played.plan.name)
+        click.echo(headline(found))
+        drawing = drawing_of(after)
+        for line in story(found, drawing):
+            click.echo(line)
+        click.echo()
+    for trouble in played.troubles:
+        click.echo(f"  trouble: {printable(trouble)}")
+    if after is not None and after.report is not None:
+        click.echo(f"  report:  {after.report}")
+    click.echo(f"  run:     {played.run.path}")
+    click.echo(f"  again:   {played.plan.command()}")
+
+
+def drawing_of(after: Aftermath) -> str | None:
+    """The first counterexample drawn in text."""
+    import reports
+
+    cases = after.verdict.counterexamples
+    return reports.text(after.history, cases[0]) if cases else None
+
+
+def finish(played: Played) -> ExitCode:
+    """The exit code; raises `Broken` where the run broke and nothing worse was found."""
+    if played.code is ExitCode.BROKEN:
+        raise Broken(
+            f"{played.conduct.broke or 'the run recorded nothing'}; "
+            f"see momus.log and nodes/ in {played.run.path}"
+        )
+    return played.code
+
+
+def run_system(
+    system: str,
+    *,
+    workload: str,
+    reads: str,
+    nodes: int,
+    hosts: Path | None,
+    local: bool,
+    faults: str | None,
+    interval: float,
+    time_limit: float,
+    rate: float,
+    concurrency: int | None,
+    keys: int | None,
+    ops_per_key: int,
+    op_timeout: float,
+    seed: int | None,
+    store: Path,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """The command: make the plan, play it, answer."""
+    if hosts is not None and local:
+        raise Refusal("--hosts and --local exclude each other; try one of them")
+    lab = "ssh" if hosts is not None else "local" if local else "namespaces"
+    plan = Plan(
+        system=system,
+        workload=workload,
+        reads=reads,
+        lab=lab,
+        hosts_file=hosts,
+        nodes=nodes,
+        faults=faults_named(faults, lab),
+        interval_s=interval,
+        time_limit_s=time_limit,
+        rate_hz=rate,
+        concurrency=concurrency or 0,
+        keys=keys or 0,
+        ops_per_key=ops_per_key,
+        op_timeout_s=op_timeout,
+        seed=-1 if seed is None else seed,
+        store=store,
+    ).settled()
+    played = play_plan(plan, Request(), quiet=quiet)
+    if as_json:
+        click.echo(json_text(played.answer(), indent=sys.stdout.isatty()))
+    else:
+        tell(played)
+    return finish(played)
+
+
+def faults_named(text: str | None, lab: str) -> tuple[str, ...]:
+    """The faults in a list with commas; without one, all that the lab can do."""
+    if text is None:
+        return tuple(name for name in FAULTS if lab != "local" or name != "partition")
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    return () if names == ("none",) else names

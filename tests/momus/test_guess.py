@@ -1,0 +1,35 @@
+"""Which model a history means, when nobody says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from momus._exits import Refusal
+from momus._guess import model_of
+
+
+@pytest.mark.parametrize(
+    ("operations", "model"),
+    [
+        ({"read", "write", "cas"}, "cas-register"),
+        ({"cas"}, "cas-register"),
+        ({"read", "write"}, "register"),
+        ({"read"}, "register"),
+        ({"get", "put", "append"}, "kv"),
+        ({"get"}, "kv"),
+    ],
+)
+def test_the_operations_give_the_model_away(operations: set[str], model: str) -> None:
+    guess = model_of({}, operations)
+    assert guess.model == model
+    assert model in guess.why
+
+
+def test_what_the_run_says_of_itself_comes_first() -> None:
+    assert model_of({"model": "cas-register"}, {"read"}).model == "cas-register"
+
+
+@pytest.mark.parametrize("operations", [set(), {"read", "dance"}, {"enqueue", "dequeue"}])
+def test_operations_that_fit_no_model_are_not_guessed_at(operations: set[str]) -> None:
+    with pytest.raises(Refusal, match="try --model"):
+        model_of({}, operations)
