@@ -45,6 +45,7 @@ $(VENV)/.made: scripts/environment.py
 # costs its compilation and nothing else.
 $(VENV)/.installed: $(VENV)/.made setup.cfg pyproject.toml $(ENGINE)
 	@echo "momus set-up: installing into $(VENV) and compiling the engine (a few minutes at first)"
+	@rm -f engine/_native*.so
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
 	  --editable '.[etcd,dev]'
 	@touch $@
