@@ -1,0 +1,419 @@
+"""Latency and rate over the time of the run, with the faults above them.
+
+Three pictures share one time axis: a lane per kind of fault; the latency of every
+operation by how it ended, a panel per `f`, on a logarithmic scale, with the median and
+the 99th percentile of those that succeeded drawn over it; and completions per second.
+
+A million operations are a million points, but a picture has only so many pixels: points
+that would fall on the same spot are drawn once, so size and time depend on the picture,
+not on the run, and no outlier is lost.  As SVG the points are an embedded bitmap while
+words and lines stay sharp and follow the reader's light or dark theme.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from reports import _faults, _labels
+from reports._faults import Band
+from reports._file import replace_file
+from reports._operations import OK, OUTCOMES, Operations, has_clock, operations
+
+if TYPE_CHECKING:
+    from histories import History
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+PANELS_MAX: Final = 5
+_FAULT_LANES_MAX: Final = 5
+_LEGEND_NAMES_MAX: Final = 24
+_COLUMNS, _ROWS = 1400, 360  # the grid on which equal points are drawn once
+_WIDTH_IN: Final = 10.4
+_WINDOWS: Final = 80
+_COLOURS: Final = {"ok": "#3d85c6", "fail": "#8c8c94", "info": "#dd7a1b"}
+_MARKERS: Final = {"ok": "o", "fail": "x", "info": "^"}
+_SIZES: Final = {"ok": 3.0, "fail": 12.0, "info": 14.0}
+_FAULT_COLOURS: Final = ("#b5508f", "#8a63c9", "#2a9d8f", "#b7791f", "#5d7fa3")
+
+
+@dataclass(frozen=True)
+class _Theme:
+    ink: str
+    soft: str
+    grid: str
+    paper: str
+
+
+_PAPER: Final = _Theme("#1d2126", "#5a626d", "#dde1e6", "#ffffff")
+# Stand-ins that `_themed` exchanges for CSS variables; no other part uses these colours.
+_SCREEN: Final = _Theme("#0a0b0c", "#0d0e0f", "#101112", "none")
+_THEME_CSS: Final = (
+    "<style>svg{--ink:#1d2126;--soft:#5a626d;--grid:#dde1e6}"
+    "@media (prefers-color-scheme:dark){svg{--ink:#e6e8eb;--soft:#a2abb6;--grid:#353b43}}"
+    "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}</style>"
+)
+_RC: Final[dict[str, Any]] = {
+    "text.parse_math": False,  # a `$` in a name is a dollar sign
+    "text.usetex": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "momus",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.unicode_minus": False,
+    "path.simplify": True,
+}
+
+
+def plots(history: History, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Write ``plots/latency.png`` and ``plots/rate.png`` below a run folder.
+
+    Returns the paths written; nothing is written for a history without operations.
+    """
+    ops = operations(history)
+    bands = _faults.bands(history)
+    target = Path(folder) / "plots"
+    written = []
+    for name, draw in (("latency", latency), ("rate", rate)):
+        picture = draw(ops, bands)
+        if picture is None:
+            continue
+        written.append(replace_file(target / f"{name}.png", picture.png()))
+    return tuple(written)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure that can be drawn for paper (PNG) and for the page (SVG in a data URI)."""
+
+    draw: Callable[[_Theme], Figure]
+    alt: str
+
+    def png(self, dpi: int = 120) -> bytes:
+        """The picture on white."""
+        with mpl.rc_context(_RC), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a glyph the font lacks is drawn as a box
+            figure = self.draw(_PAPER)
+            out = io.BytesIO()
+            figure.savefig(out, format="png", dpi=dpi, metadata={"Software": None})
+        return out.getvalue()
+
+    def data_uri(self) -> str:
+        """The picture as an SVG image; an image can run no script, whatever its labels say."""
+        with mpl.rc_context(_RC), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            figure = self.draw(_SCREEN)
+            out = io.StringIO()
+            figure.savefig(out, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
+        text = _themed(out.getvalue())
+        return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode("ascii")
+
+
+def latency(ops: Operations, bands: Sequence[Band]) -> Picture | None:
+    """How long operations took; None if no operation completed."""
+    done = np.flatnonzero(ops.complete >= 0)
+    if not len(done):
+        return None
+    clock = has_clock(ops.history)
+    panels = _panels(ops, done)
+    took = np.maximum((ops.end - ops.start)[done], 0 if clock else 1).astype(np.float64)
+    floor = float(took[took > 0].min()) if (took > 0).any() else 1.0
+    took = np.maximum(took, floor)
+    low, high = floor, float(took.max())
+    at = ops.end[done] / (1e9 if clock else 1.0)
+    span = _span(ops, clock)
+
+    def draw(theme: _Theme) -> Figure:
+        figure, axes = _figure(theme, len(panels), 1.75, bands, span, clock)
+        for axis, (label, member) in zip(axes, panels, strict=True):
+            for outcome in ("ok", "fail", "info"):
+                mine = member & (ops.outcome[done] == OUTCOMES.index(outcome))
+                x, y = _thinned(at[mine], took[mine], span, (low, high))
+                axis.scatter(
+                    x, y, s=_SIZES[outcome], c=_COLOURS[outcome], marker=_MARKERS[outcome],
+                    linewidths=0.8 if outcome == "fail" else 0, alpha=0.75, rasterized=True,
+                    zorder=3,
+                )
+            good = member & (ops.outcome[done] == OK)
+            _quantile_lines(axis, at[good], took[good], span, theme)
+            axis.set_yscale("log")
+            axis.set_ylim(low / 1.8, high * 1.8)
+            axis.yaxis.set_major_locator(FixedLocator(_decades(low, high)))
+            axis.yaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(FuncFormatter(_tick_duration if clock else _tick_count))
+            axis.set_title(label, loc="left", fontsize=10, color=theme.ink, pad=4)
+        _legend(figure, theme, _present(ops, done), quantiles=True)
+        return figure
+
+    return Picture(draw, _latency_alt(ops, done, took, clock))
+
+
+def rate(ops: Operations, bands: Sequence[Band]) -> Picture | None:
+    """Completions per second by outcome; None if no operation completed."""
+    done = np.flatnonzero(ops.complete >= 0)
+    if not len(done):
+        return None
+    clock = has_clock(ops.history)
+    span = _span(ops, clock)
+    at = ops.end[done] / (1e9 if clock else 1.0)
+    width = _bin_width(span, len(done))
+    edges = np.arange(span[0], span[1] + width * 1.5, width)
+    shown = _present(ops, done)
+    rates = {
+        outcome: np.histogram(at[ops.outcome[done] == OUTCOMES.index(outcome)], edges)[0] / width
+        for outcome in shown
+    }
+
+    def draw(theme: _Theme) -> Figure:
+        figure, (axis,) = _figure(theme, 1, 2.1, bands, span, clock)
+        for outcome, values in rates.items():
+            axis.stairs(
+                values, edges, color=_COLOURS[outcome], linewidth=1.5, zorder=3,
+                linestyle={"ok": "-", "fail": "--", "info": "-."}[outcome],
+            )
+            axis.stairs(values, edges, fill=True, color=_COLOURS[outcome], alpha=0.10, zorder=2)
+        axis.set_ylim(0, max(float(values.max()) for values in rates.values()) * 1.12 or 1)
+        axis.yaxis.set_major_locator(MaxNLocator(4))
+        axis.yaxis.set_major_formatter(FuncFormatter(_tick_count))
+        unit = "completions per second" if clock else "completions per event"
+        axis.set_title(unit, loc="left", fontsize=10, color=theme.ink, pad=4)
+        _legend(figure, theme, shown, quantiles=False)
+        return figure
+
+    ok = rates.get("ok")
+    usual = f"; ok: median {np.median(ok):,.0f} per second" if ok is not None and clock else ""
+    return Picture(draw, f"Rate of completions over time by outcome{usual}.")
+
+
+def _figure(
+    theme: _Theme,
+    panels: int,
+    panel_in: float,
+    bands: Sequence[Band],
+    span: tuple[float, float],
+    clock: bool,
+) -> tuple[Figure, list[Any]]:
+    """Panels over one time axis, below a lane per kind of fault; all sizes in inches."""
+    scale = 1e9 if clock else 1.0
+    merged = _faults.coalesced(bands, int((span[1] - span[0]) * scale / 600))
+    names = list(dict.fromkeys(band.name for band in merged))[:_FAULT_LANES_MAX]
+    lanes_in = 0.22 * len(names) + (0.12 if names else 0)
+    top, bottom, between = 0.42, 0.46, 0.34
+    height = top + lanes_in + panels * panel_in + (panels - 1) * between + bottom + 0.22
+    figure = Figure(figsize=(_WIDTH_IN, height), dpi=120, facecolor=theme.paper)
+    left, width = 0.085, 0.905
+
+    def axes_at(y_in: float, height_in: float) -> Any:
+        return figure.add_axes((left, y_in / height, width, height_in / height), facecolor="none")
+
+    y = height - top
+    lane_axis = None
+    if names:
+        y -= lanes_in
+        lane_axis = axes_at(y + 0.06, lanes_in - 0.06)
+    axes = []
+    for _ in range(panels):
+        y -= 0.22 if not axes else between
+        y -= panel_in
+        axes.append(axes_at(y, panel_in))
+    for axis in axes:
+        _dress(axis, theme, span)
+        axis.tick_params(labelbottom=axis is axes[-1])
+    axes[-1].set_xlabel(
+        "seconds since the run began" if clock else "events (the history has no times)",
+        color=theme.soft, fontsize=9, labelpad=2,
+    )
+    for band in merged:
+        if band.name not in names:
+            continue
+        row = names.index(band.name)
+        stop = span[1] if band.stop is None else band.stop / scale
+        start = max(band.start / scale, span[0])
+        colour = _FAULT_COLOURS[row % len(_FAULT_COLOURS)]
+        for axis in axes:
+            axis.axvspan(start, stop, color=colour, alpha=0.11, linewidth=0, zorder=0)
+        if lane_axis is not None:
+            lane_axis.barh(
+                row, max(stop - start, (span[1] - span[0]) / 900), left=start, height=0.62,
+                color=colour if band.sure else "none", edgecolor=colour, linewidth=0.8,
+                alpha=0.9, hatch=None if band.sure else "////",
+            )
+    if lane_axis is not None:
+        _dress_lanes(lane_axis, theme, span, names)
+    return figure, axes
+
+
+def _dress(axis: Any, theme: _Theme, span: tuple[float, float]) -> None:
+    for side in ("top", "right", "left"):
+        axis.spines[side].set_visible(False)
+    axis.spines["bottom"].set_color(theme.grid)
+    axis.grid(axis="y", color=theme.grid, linewidth=0.7, zorder=0)
+    axis.set_axisbelow(True)
+    axis.tick_params(colors=theme.soft, labelcolor=theme.soft, length=0, labelsize=9)
+    axis.set_xlim(*span)
+    axis.xaxis.set_major_locator(MaxNLocator(10))
+    axis.xaxis.set_major_formatter(FuncFormatter(_tick_count))
+
+
+def _dress_lanes(axis: Any, theme: _Theme, span: tuple[float, float], names: list[str]) -> None:
+    for side in ("top", "right", "left", "bottom"):
+        axis.spines[side].set_visible(False)
+    axis.set_xlim(*span)
+    axis.set_ylim(len(names) - 0.45, -0.55)
+    axis.set_yticks(range(len(names)), [_labels.clip(_labels.visible(n), 12) for n in names])
+    axis.tick_params(colors=theme.soft, labelcolor=theme.ink, length=0, labelsize=9)
+    axis.set_xticks([])
+
+
+def _legend(
+    figure: Figure, theme: _Theme, outcomes: Sequence[str], *, quantiles: bool
+) -> None:
+    from matplotlib.lines import Line2D
+
+    handles: list[Line2D] = []
+    meaning = {"ok": "ok", "fail": "fail", "info": "info (nobody knows)"}
+    for outcome in outcomes:
+        if quantiles:
+            handles.append(
+                Line2D(
+                    [], [], linestyle="none", marker=_MARKERS[outcome], markersize=5.5,
+                    color=_COLOURS[outcome], label=meaning[outcome],
+                )
+            )
+        else:
+            style = {"ok": "-", "fail": "--", "info": "-."}[outcome]
+            handles.append(
+                Line2D(
+                    [], [], linestyle=style, linewidth=1.6, color=_COLOURS[outcome],
+                    label=meaning[outcome],
+                )
+            )
+    if quantiles and "ok" in outcomes:
+        handles.append(Line2D([], [], color=theme.ink, linewidth=1.4, label="median of ok"))
+        handles.append(
+            Line2D([], [], color=theme.ink, linewidth=1, linestyle=":", label="99 % of ok")
+        )
+    height = float(figure.get_size_inches()[1])
+    figure.legend(
+        handles=handles, loc="upper right", ncols=len(handles), frameon=False, fontsize=9,
+        labelcolor=theme.soft, bbox_to_anchor=(0.995, 1 - 0.02 / height), borderpad=0.2,
+        handletextpad=0.5, columnspacing=1.4, handlelength=1.6,
+    )
+
+
+def _panels(ops: Operations, done: Any) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    """The operations by `f`: the most frequent ones a panel each, the others together."""
+    codes, sizes = np.unique(ops.f[done], return_counts=True)
+    ranked = [int(code) for code in codes[np.argsort(-sizes, kind="stable")]]
+    alone = ranked if len(ranked) <= PANELS_MAX else ranked[: PANELS_MAX - 1]
+    names = ops.history.f_names
+    panels = [
+        (_labels.clip(_labels.visible(names[code]), _LEGEND_NAMES_MAX), ops.f[done] == code)
+        for code in alone
+    ]
+    rest = ranked[len(alone):]
+    if rest:
+        panels.append((f"{len(rest)} other operations", np.isin(ops.f[done], rest)))
+    return panels
+
+
+def _present(ops: Operations, done: Any) -> list[str]:
+    present = set(np.unique(ops.outcome[done]).tolist())
+    return [outcome for outcome in ("ok", "fail", "info") if OUTCOMES.index(outcome) in present]
+
+
+def _span(ops: Operations, clock: bool) -> tuple[float, float]:
+    """The whole history, never of no width."""
+    time = np.asarray(ops.history.time)
+    scale = 1e9 if clock else 1.0
+    first, last = float(time[0]) / scale, float(time[-1]) / scale
+    return (first, last) if last > first else (first, first + (1e-3 if clock else 1.0))
+
+
+def _thinned(
+    x: Floats, y: Floats, span: tuple[float, float], heights: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """One point for every spot of the picture that has any; outliers have their own spot."""
+    if len(x) <= 500:
+        return x, y
+    low, high = math.log(heights[0]), math.log(max(heights[1], heights[0] * 1.001))
+    column = ((x - span[0]) / (span[1] - span[0]) * (_COLUMNS - 1)).astype(np.int64)
+    row = ((np.log(y) - low) / (high - low) * (_ROWS - 1)).astype(np.int64)
+    _, first = np.unique(column * _ROWS + row, return_index=True)
+    return x[first], y[first]
+
+
+def _quantile_lines(
+    axis: Any, x: Floats, y: Floats, span: tuple[float, float], theme: _Theme
+) -> None:
+    """Median and 99th percentile in windows of equal time, where a window has enough points."""
+    windows = min(_WINDOWS, len(x) // 20)
+    if windows < 2:
+        return
+    slot = np.minimum(((x - span[0]) / (span[1] - span[0]) * windows).astype(int), windows - 1)
+    order = np.lexsort((y, slot))
+    ranked, bounds = y[order], np.searchsorted(slot[order], np.arange(windows + 1))
+    first, size = bounds[:-1], np.diff(bounds)
+    middle = span[0] + (np.arange(windows) + 0.5) / windows * (span[1] - span[0])
+    for share, style, width in ((0.5, "-", 1.3), (0.99, ":", 1.0)):
+        values = np.full(windows, np.nan)
+        full = size >= 5
+        values[full] = ranked[(first + ((size - 1) * share).astype(int))[full]]
+        axis.plot(middle, values, color=theme.ink, linewidth=width, linestyle=style, zorder=4)
+
+
+def _bin_width(span: tuple[float, float], points: int) -> float:
+    """A round width (1, 2 or 5 times a power of ten) that gives about 100 bins."""
+    rough = (span[1] - span[0]) / max(min(120, points // 4), 4)
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * 0.999)
+
+
+def _decades(low: float, high: float) -> list[float]:
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = max(1, (last - first) // 5)
+    return [10.0**power for power in range(first, last + 1, step)]
+
+
+def _tick_duration(value: float, _position: int | None = None) -> str:
+    return _labels.duration(value)
+
+
+def _tick_count(value: float, _position: int | None = None) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.6g}"
+
+
+def _latency_alt(ops: Operations, done: Any, took: Floats, clock: bool) -> str:
+    good = took[ops.outcome[done] == OK]
+    if not clock or not len(good):
+        return "Latency of operations over time, a panel for each kind of operation."
+    median, tail = np.quantile(good, (0.5, 0.99))
+    return (
+        "Latency of operations over time on a logarithmic scale, a panel for each kind of "
+        f"operation; of those that succeeded half took at most {_labels.duration(median)} "
+        f"and 99 % at most {_labels.duration(tail)}."
+    )
+
+
+def _themed(svg: str) -> str:
+    """The drawing with its stand-in colours exchanged for variables of the theme."""
+    for stand_in, variable in (
+        (_SCREEN.ink, "var(--ink)"), (_SCREEN.soft, "var(--soft)"), (_SCREEN.grid, "var(--grid)")
+    ):
+        svg = svg.replace(f": {stand_in}", f": {variable}")
+    start = svg.index("<svg")
+    end = svg.index(">", start) + 1
+    return svg[start:end] + _THEME_CSS + svg[end:]

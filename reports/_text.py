@@ -1,0 +1,175 @@
+"""A counterexample drawn in the terminal.
+
+::
+
+    process 0   [write 1 ===]
+    process 1         [read → 1 ---]   [write 2 ? ·····················>
+    process 2                                   [✗ read → 0 ####]
+                ^0.001 s                        ^0.040 s        ^0.044 s
+
+It is the scene of the report, in columns instead of pixels: the order of beginnings and
+ends is exact, distances are not.  ``#`` fills the operation that cannot be placed, ``=``
+evidence, ``-`` the others; an operation that never ended trails off in dots.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from checker import Counterexample
+from reports import _faults, _labels
+from reports._operations import Operations, has_clock, operations
+from reports._scene import Bar, Scene, Style, Tick, focus_on, scene
+
+if TYPE_CHECKING:
+    from histories import History
+
+_WIDTH_MIN: Final = 40
+_FILL: Final = {"culprit": "#", "evidence": "=", "context": "-"}
+_PLAIN: Final = {"→": "->", "⇒": "=>", "…": "~", "·": ".", "µ": "u", "✗": "X"}
+_FAULT_LINES_MAX: Final = 4
+
+_COLUMNS: Final = Style(
+    measure=lambda label: float(_labels.cells(label) + 4),
+    mark=2,
+    gap=2,
+    stretch=0.34,
+    break_width=5,
+    width_max=80,
+    label_limits=(28, 18, 12),
+)
+
+
+def text(
+    history: History, counterexample: Counterexample, *, width: int = 100, ascii: bool = False
+) -> str:
+    """The operations around a violation as lines of at most `width` (at least 40) columns.
+
+    Empty if the counterexample names no operation of this history.  With `ascii` nothing
+    but ASCII is used, for terminals and logs that cannot show more.
+    """
+    ops = operations(history)
+    focus = focus_on(ops, counterexample)
+    if focus is None:
+        return ""
+    spell = _plain if ascii else str
+    last = int(ops.process[focus.rows].max())
+    margin = len(f"process {last}") + 2
+    room = max(width, _WIDTH_MIN) - margin
+    style = replace(_COLUMNS, width_max=room - 1, spell=spell)
+    drawn = scene(ops, focus, style, _faults.bands(history))
+    lines = _fault_lines(drawn) + _lane_lines(drawn) + _axis_lines(ops, drawn)
+    cut = max(max(_labels.cells(line) for _, line in lines) - room, 0)
+    picture = [f"{_padded(spell(name), margin)}{_from(spell(line), cut)}" for name, line in lines]
+    picture += textwrap.wrap(spell(_legend(drawn, cut > 0)), max(width, _WIDTH_MIN))
+    return "\n".join(line.rstrip() for line in picture)
+
+
+def _lane_lines(drawn: Scene) -> list[tuple[str, str]]:
+    lines = []
+    for number, lane in enumerate(drawn.lanes):
+        for track in range(lane.tracks):
+            pieces = [
+                (round(bar.left), _bar(bar))
+                for bar in drawn.bars
+                if bar.lane == number and bar.track == track
+            ]
+            name = f"process {lane.process}" if track == 0 else ""
+            lines.append((name, _line(pieces)))
+    return lines
+
+
+def _bar(bar: Bar) -> str:
+    inside = round(bar.right) - round(bar.left) - 1
+    label = f"✗ {bar.label}" if bar.role == "culprit" else bar.label
+    open_end = bar.outcome in ("info", "pending")
+    fill = ("·" if open_end else _FILL[bar.role]) * (inside - _labels.cells(label) - 1)
+    return f"[{label} {fill}{'>' if open_end else ']'}"
+
+
+def _fault_lines(drawn: Scene) -> list[tuple[str, str]]:
+    names = list(dict.fromkeys(shade.band.name for shade in drawn.shades))[:_FAULT_LINES_MAX]
+    lines = []
+    for name in names:
+        pieces = []
+        for shade in drawn.shades:
+            if shade.band.name == name:
+                length = max(round(shade.right) - round(shade.left), 1)
+                whom = f": on {shade.band.targets} " if shade.band.targets else ""
+                whom = whom if _labels.cells(whom) < length else ""
+                pieces.append((round(shade.left), whom + ":" * (length - _labels.cells(whom))))
+        lines.append((_labels.clip(name, 10), _line(pieces)))
+    return lines
+
+
+def _axis_lines(ops: Operations, drawn: Scene) -> list[tuple[str, str]]:
+    """Times, first of all those of the culprit, and how many operations each gap hides."""
+    culprit = next((bar for bar in drawn.bars if bar.role == "culprit"), None)
+    ends = {culprit.left, culprit.right} if culprit else set()
+    wanted = sorted(drawn.ticks, key=lambda tick: (tick.x not in ends, tick.x))
+    steps = [b.time - a.time for a, b in pairwise(drawn.ticks) if b.time > a.time]
+    clock = has_clock(ops.history)
+    shown: list[tuple[int, str]] = []
+    for tick in wanted:
+        piece = (round(tick.x), _time(tick, steps, clock))
+        if all(_apart(piece, other) for other in shown):
+            shown.append(piece)
+    lines = [("", _line(sorted(shown)))]
+    gaps = [(round(gap.left) + 1, f"+{gap.hidden:,}") for gap in drawn.gaps]
+    if gaps:
+        lines.append(("", _line(gaps)))
+    return lines
+
+
+def _time(tick: Tick, steps: list[int], clock: bool) -> str:
+    if not clock:
+        return f"^{tick.time:,}"
+    return "^" + _labels.moment(tick.time, max(min(steps, default=10**9), 10**3))
+
+
+def _apart(a: tuple[int, str], b: tuple[int, str]) -> bool:
+    return a[0] + len(a[1]) + 2 <= b[0] or b[0] + len(b[1]) + 2 <= a[0]
+
+
+def _legend(drawn: Scene, cut: bool) -> str:
+    roles = {bar.role for bar in drawn.bars}
+    words = ["# cannot be placed" if "culprit" in roles else ""]
+    words.append("= evidence" if "evidence" in roles else "")
+    words.append("- others" if "context" in roles else "")
+    if any(bar.outcome in ("info", "pending") for bar in drawn.bars):
+        words.append("[··> nobody knows")
+    words.append("+n not shown" if drawn.gaps else "")
+    words.append(": fault" if drawn.shades else "")
+    words.append("the beginning is cut off" if cut else "")
+    return "   ".join(word for word in words if word)
+
+
+def _line(pieces: list[tuple[int, str]]) -> str:
+    """Pieces at their columns, in order; a piece without room moves to the right."""
+    line, column = "", 0
+    for start, piece in pieces:
+        pad = max(start - column, 0)
+        line += " " * pad + piece
+        column += pad + _labels.cells(piece)
+    return line
+
+
+def _padded(line: str, width: int) -> str:
+    return line + " " * max(width - _labels.cells(line), 0)
+
+
+def _from(line: str, cut: int) -> str:
+    """The line without its first `cut` columns."""
+    while cut > 0 and line:
+        cut -= _labels.cells(line[0])
+        line = line[1:]
+    return line
+
+
+def _plain(label: str) -> str:
+    for fancy, plain in _PLAIN.items():
+        label = label.replace(fancy, plain)
+    return label.encode("ascii", "backslashreplace").decode("ascii")
