@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from reports._junit import junit
 from reports._page import render
-from reports._plots import plots
+from reports._pictures import plots
 from reports._text import text
 
 __all__ = ["junit", "plots", "render", "text"]

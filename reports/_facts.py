@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from histories import Json
+from histories import History, Json
 from reports import _labels
 from reports._operations import OK, OUTCOMES, Operations, has_clock
-
-if TYPE_CHECKING:
-    from histories import History
 
 _ROWS_MAX: Final = 20
 _FACTS_MAX: Final = 40
@@ -59,7 +56,7 @@ def facts(history: History, ops: Operations, meta: Mapping[str, Json], faults: i
     elif history.node_names:
         names = [_labels.name(node, 40) for node in history.node_names[:12]]
         listed.append(("Nodes seen", ", ".join(names)))
-    time = np.asarray(history.time)
+    time = history.time
     if has_clock(history):
         listed.append(("Duration", _labels.duration(int(time[-1]) - int(time[0]))))
     listed.append(("Events", _labels.count(len(history))))
@@ -107,7 +104,9 @@ def tallies(ops: Operations) -> tuple[Tally, ...]:
     return tuple(lines)
 
 
-def _tally(ops: Operations, label: str, member: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Tally:
+def _tally(
+    ops: Operations, label: str, member: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> Tally:
     outcome = ops.outcome[member]
     counts = tuple(int((outcome == code).sum()) for code in range(len(OUTCOMES)))
     good = member & (ops.outcome == OK)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from histories import Event, Json
+from histories import Event, History, Json
 from reports import _labels
-
-if TYPE_CHECKING:
-    from histories import History
 
 _EVENTS_MAX: Final = 20_000
 _JEPSEN_STOPS: Final = {"start": "kill", "resume": "pause", "stop": "fault"}
@@ -61,9 +58,7 @@ def bands(history: History) -> tuple[Band, ...]:
         if opened and opened not in active:
             active[opened] = len(found)
             found.append(
-                Band(
-                    opened, event.time, None, certain, _targets(event.value), _proof(event.value)
-                )
+                Band(opened, event.time, None, certain, _targets(event.value), _proof(event.value))
             )
     return tuple(found)
 
@@ -82,13 +77,11 @@ def coalesced(found: Iterable[Band], gap_ns: int) -> tuple[Band, ...]:
 
 
 def _nemesis_events(history: History) -> Iterable[Event]:
-    process = np.asarray(history.process)
-    named = np.flatnonzero(process < 0)
+    named = np.flatnonzero(history.process < 0)
     if not len(named):
         return
     words = np.array([_is_fault_word(f) for f in history.f_names], dtype=bool)
-    f = np.asarray(history.f)[named]
-    for position in named[words[f]][:_EVENTS_MAX]:
+    for position in named[words[history.f[named]]][:_EVENTS_MAX]:
         yield history[int(position)]
 
 

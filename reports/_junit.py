@@ -77,7 +77,9 @@ def _write_case(
     message, body = _explanation(verdict)
     outcome = ElementTree.SubElement(case, tag, message=message)
     if tag != "skipped":
-        outcome.set("type", "unknown" if verdict.valid == "unknown" else _labels.prose(verdict.checker, 200))
+        outcome.set(
+            "type", "unknown" if verdict.valid == "unknown" else _labels.prose(verdict.checker, 200)
+        )
     outcome.text = body
 
 

@@ -27,9 +27,7 @@ def visible(text: str, *, keep: str = "") -> str:
     """The text with everything unprintable escaped (`keep` lists exceptions)."""
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or char in keep else _escaped(char) for char in text
-    )
+    return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in text)
 
 
 def clip(text: str, limit: int) -> str:
@@ -103,7 +101,7 @@ def operation(f: str, given: Json, answer: Json, outcome: str, limit: int = 32) 
     if outcome in ("info", "pending"):
         return clip(verb, limit - 2) + " ?"
     observes = given is None and f.startswith(("read", "get"))
-    if outcome == "ok" and (observes or answer not in (None, True) and not _same(answer, given)):
+    if outcome == "ok" and (observes or (answer not in (None, True) and not _same(answer, given))):
         result = f" → {short(answer, max(limit - len(verb) - 3, limit // 2))}"
         return clip(clip(verb, limit - min(len(result), limit // 2)) + result, limit)
     return clip(verb, limit)

@@ -9,24 +9,22 @@ which keeps a report about a million operations a matter of a second.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from histories import Event, Process
+from histories import INVOKE, Event, History
 from reports import _labels
-
-if TYPE_CHECKING:
-    from histories import History
 
 Outcome: TypeAlias = Literal["ok", "fail", "info", "pending"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("ok", "fail", "info", "pending")
 """How an operation ended; `pending` never ended at all."""
 
-OK: Final = 0
-FAIL: Final = 1
-INFO: Final = 2
+OK: Final = OUTCOMES.index("ok")
+FAIL: Final = OUTCOMES.index("fail")
+INFO: Final = OUTCOMES.index("info")
+PENDING: Final = OUTCOMES.index("pending")
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 NEVER: Final = np.iinfo(np.int64).max
@@ -36,7 +34,7 @@ NEVER: Final = np.iinfo(np.int64).max
 class Operations:
     """Columns over the operations of the clients, each of length `n_operations`.
 
-    `invoke` and `complete` are event positions (-1: no completion), `start` and `end`
+    `invoke` and `complete` are positions in `history` (-1: no completion), `start` and `end`
     times in ns (`NEVER` where there is no completion), `outcome` an index in `OUTCOMES`.
     """
 
@@ -63,12 +61,15 @@ class Operations:
         """Until when each row may still take effect."""
         return np.where(self.crashed, NEVER, self.end)
 
-    def row_of(self, event: int | None) -> int | None:
-        """The row an event (invocation or completion, by position) belongs to."""
-        if event is None or not 0 <= event < len(self.history):
+    def row_of(self, index: int | None) -> int | None:
+        """The row an event (invocation or completion, by its `index`) belongs to."""
+        indices = self.history.index
+        if index is None or not len(indices):
             return None
-        partner = int(self.history.pairs[event])
-        for position in (event, partner):
+        event = int(np.searchsorted(indices, index))
+        if event == len(indices) or indices[event] != index:
+            return None
+        for position in (event, int(self.history.pairs[event])):
             row = int(np.searchsorted(self.invoke, position))
             if row < len(self.invoke) and self.invoke[row] == position:
                 return row
@@ -92,18 +93,12 @@ class Operations:
         """How the operation ended."""
         return OUTCOMES[int(self.outcome[row])]
 
-    def process_of(self, row: int) -> Process:
-        """Who tried it."""
-        return int(self.process[row])
-
 
 def operations(history: History) -> Operations:
     """Pair the events of the clients."""
-    kind = np.asarray(history.type)
-    process = np.asarray(history.process)
-    time = np.asarray(history.time, dtype=np.int64)
-    invoke = np.flatnonzero((kind == 0) & (process >= 0)).astype(np.int64)
-    complete = np.asarray(history.pairs, dtype=np.int64)[invoke]
+    kind, process, time = history.type, history.process, history.time
+    invoke = np.flatnonzero((kind == INVOKE) & (process >= 0)).astype(np.int64)
+    complete = history.pairs[invoke]
     answered = complete >= 0
     # Rows without a completion read event 0; `answered` hides what they found there.
     safe = np.where(answered, complete, 0)
@@ -114,9 +109,9 @@ def operations(history: History) -> Operations:
         start=time[invoke],
         end=np.where(answered, time[safe], NEVER) if len(time) else np.empty(0, np.int64),
         process=process[invoke].astype(np.int64),
-        f=np.asarray(history.f)[invoke].astype(np.int64),
-        key=np.asarray(history.key)[invoke].astype(np.int64),
-        outcome=np.where(answered, kind[safe].astype(np.int64) - 1, OUTCOMES.index("pending"))
+        f=history.f[invoke].astype(np.int64),
+        key=history.key[invoke].astype(np.int64),
+        outcome=np.where(answered, kind[safe].astype(np.int64) - 1, PENDING)
         if len(kind)
         else np.empty(0, np.int64),
     )
@@ -124,5 +119,4 @@ def operations(history: History) -> Operations:
 
 def has_clock(history: History) -> bool:
     """Whether times are times; a history without any counts its events instead."""
-    time = np.asarray(history.time)
-    return len(time) > 0 and not np.array_equal(time, np.arange(len(time)))
+    return len(history) > 0 and not np.array_equal(history.time, history.index)

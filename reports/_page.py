@@ -14,22 +14,20 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import jinja2
 
 from checker import Counterexample, Unknown, Valid, Verdict
-from histories import Event, Json
+from histories import Event, History, Json
 from reports import _faults, _labels
-from reports._faults import Band
 from reports._facts import facts
+from reports._faults import Band
 from reports._file import replace_file
 from reports._operations import NEVER, Operations, has_clock, operations
+from reports._pictures import images
 from reports._scene import focus_on, focus_on_load
 from reports._timeline import Timeline, timeline
-
-if TYPE_CHECKING:
-    from histories import History
 
 CASES_MAX: Final = 3
 _COUNTED_MAX: Final = 60
@@ -61,8 +59,10 @@ def render(
     `meta` adds to the history's own header, and wins where both name a thing.  Raises
     `OSError` if the file cannot be written; no content of the history makes it fail.
     """
-    html = _environment().get_template("report.html.j2").render(
-        page=_page(history, verdict, {**(history.meta or {}), **(meta or {})})
+    html = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(page=_page(history, verdict, {**(history.meta or {}), **(meta or {})}))
     )
     return replace_file(path, html.encode("utf-8", "backslashreplace"))
 
@@ -158,7 +158,7 @@ def _page(history: History, verdict: Verdict, meta: Mapping[str, Json]) -> dict[
         "overview": timeline(ops, overview, bands, "run") if overview else None,
         "known": known,
         "clock": has_clock(history),
-        "pictures": _pictures(ops, bands),
+        "pictures": images(ops, bands),
         "faults": [_fault(band) for band in bands[:_FAULTS_MAX]],
         "faults_left_out": max(len(bands) - _FAULTS_MAX, 0),
         "again": _again(history, verdict),
@@ -182,8 +182,10 @@ def _lead(
     if verdict.valid == "unknown":
         return "There is no verdict, and the checker does not say why."
     judged = _labels.count(verdict.operations, "operation")
-    return f"No violation was found; {judged} judged." if verdict.operations else (
-        "No violation was found."
+    return (
+        f"No violation was found; {judged} judged."
+        if verdict.operations
+        else ("No violation was found.")
     )
 
 
@@ -309,9 +311,7 @@ def _evidence(
     return (*(rows[row] for row in sorted(rows)), *strays)
 
 
-def _row(
-    ops: Operations, row: int, role: str, number: int, anchors: frozenset[str]
-) -> _Row:
+def _row(ops: Operations, row: int, role: str, number: int, anchors: frozenset[str]) -> _Row:
     invocation, completion = ops.events(row)
     clock = has_clock(ops.history)
     end = int(ops.end[row])
@@ -357,22 +357,6 @@ def _fault(band: Band) -> dict[str, str]:
         "proof": proof[band.proof] if band.sure else "the nemesis could not tell",
         "css": {True: "yes", False: "no", None: ""}[band.proof] if band.sure else "no",
     }
-
-
-def _pictures(ops: Operations, bands: tuple[Band, ...]) -> list[dict[str, str]]:
-    """Latency and rate; a drawing that fails costs its picture, never the report."""
-    pictures = []
-    for title in ("Latency", "Rate"):
-        try:
-            from reports import _plots
-
-            picture = (_plots.latency if title == "Latency" else _plots.rate)(ops, bands)
-            if picture is not None:
-                pictures.append({"title": title, "uri": picture.data_uri(), "alt": picture.alt})
-        except Exception as trouble:  # the verdict matters more than any trouble in matplotlib
-            why = _labels.prose(f"{type(trouble).__name__}: {trouble}", 300)
-            pictures.append({"title": title, "uri": "", "alt": f"Could not be drawn: {why}"})
-    return pictures
 
 
 def _again(history: History, verdict: Verdict) -> str:

@@ -15,26 +15,21 @@ from __future__ import annotations
 import base64
 import io
 import math
-import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from reports import _faults, _labels
 from reports._faults import Band
-from reports._file import replace_file
-from reports._operations import OK, OUTCOMES, Operations, has_clock, operations
-
-if TYPE_CHECKING:
-    from histories import History
+from reports._operations import OK, OUTCOMES, Operations, has_clock
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -46,6 +41,7 @@ _WIDTH_IN: Final = 10.4
 _WINDOWS: Final = 80
 _COLOURS: Final = {"ok": "#3d85c6", "fail": "#8c8c94", "info": "#dd7a1b"}
 _MARKERS: Final = {"ok": "o", "fail": "x", "info": "^"}
+_DASHES: Final[Mapping[str, Any]] = {"ok": "-", "fail": "--", "info": "-."}
 _SIZES: Final = {"ok": 3.0, "fail": 12.0, "info": 14.0}
 _FAULT_COLOURS: Final = ("#b5508f", "#8a63c9", "#2a9d8f", "#b7791f", "#5d7fa3")
 
@@ -66,7 +62,7 @@ _THEME_CSS: Final = (
     "@media (prefers-color-scheme:dark){svg{--ink:#e6e8eb;--soft:#a2abb6;--grid:#353b43}}"
     "text{font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans',sans-serif}</style>"
 )
-_RC: Final[dict[str, Any]] = {
+_RC: Final[Any] = {
     "text.parse_math": False,  # a `$` in a name is a dollar sign
     "text.usetex": False,
     "svg.fonttype": "none",
@@ -76,23 +72,6 @@ _RC: Final[dict[str, Any]] = {
     "axes.unicode_minus": False,
     "path.simplify": True,
 }
-
-
-def plots(history: History, folder: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Write ``plots/latency.png`` and ``plots/rate.png`` below a run folder.
-
-    Returns the paths written; nothing is written for a history without operations.
-    """
-    ops = operations(history)
-    bands = _faults.bands(history)
-    target = Path(folder) / "plots"
-    written = []
-    for name, draw in (("latency", latency), ("rate", rate)):
-        picture = draw(ops, bands)
-        if picture is None:
-            continue
-        written.append(replace_file(target / f"{name}.png", picture.png()))
-    return tuple(written)
 
 
 @dataclass(frozen=True)
@@ -143,8 +122,14 @@ def latency(ops: Operations, bands: Sequence[Band]) -> Picture | None:
                 mine = member & (ops.outcome[done] == OUTCOMES.index(outcome))
                 x, y = _thinned(at[mine], took[mine], span, (low, high))
                 axis.scatter(
-                    x, y, s=_SIZES[outcome], c=_COLOURS[outcome], marker=_MARKERS[outcome],
-                    linewidths=0.8 if outcome == "fail" else 0, alpha=0.75, rasterized=True,
+                    x,
+                    y,
+                    s=_SIZES[outcome],
+                    c=_COLOURS[outcome],
+                    marker=_MARKERS[outcome],
+                    linewidths=0.8 if outcome == "fail" else 0,
+                    alpha=0.75,
+                    rasterized=True,
                     zorder=3,
                 )
             good = member & (ops.outcome[done] == OK)
@@ -181,8 +166,12 @@ def rate(ops: Operations, bands: Sequence[Band]) -> Picture | None:
         figure, (axis,) = _figure(theme, 1, 2.1, bands, span, clock)
         for outcome, values in rates.items():
             axis.stairs(
-                values, edges, color=_COLOURS[outcome], linewidth=1.5, zorder=3,
-                linestyle={"ok": "-", "fail": "--", "info": "-."}[outcome],
+                values,
+                edges,
+                color=_COLOURS[outcome],
+                linewidth=1.5,
+                zorder=3,
+                linestyle=_DASHES[outcome],
             )
             axis.stairs(values, edges, fill=True, color=_COLOURS[outcome], alpha=0.10, zorder=2)
         axis.set_ylim(0, max(float(values.max()) for values in rates.values()) * 1.12 or 1)
@@ -224,7 +213,7 @@ def _figure(
     if names:
         y -= lanes_in
         lane_axis = axes_at(y + 0.06, lanes_in - 0.06)
-    axes = []
+    axes: list[Any] = []
     for _ in range(panels):
         y -= 0.22 if not axes else between
         y -= panel_in
@@ -234,7 +223,9 @@ def _figure(
         axis.tick_params(labelbottom=axis is axes[-1])
     axes[-1].set_xlabel(
         "seconds since the run began" if clock else "events (the history has no times)",
-        color=theme.soft, fontsize=9, labelpad=2,
+        color=theme.soft,
+        fontsize=9,
+        labelpad=2,
     )
     for band in merged:
         if band.name not in names:
@@ -247,9 +238,15 @@ def _figure(
             axis.axvspan(start, stop, color=colour, alpha=0.11, linewidth=0, zorder=0)
         if lane_axis is not None:
             lane_axis.barh(
-                row, max(stop - start, (span[1] - span[0]) / 900), left=start, height=0.62,
-                color=colour if band.sure else "none", edgecolor=colour, linewidth=0.8,
-                alpha=0.9, hatch=None if band.sure else "////",
+                row,
+                max(stop - start, (span[1] - span[0]) / 900),
+                left=start,
+                height=0.62,
+                color=colour if band.sure else "none",
+                edgecolor=colour,
+                linewidth=0.8,
+                alpha=0.9,
+                hatch=None if band.sure else "////",
             )
     if lane_axis is not None:
         _dress_lanes(lane_axis, theme, span, names)
@@ -278,26 +275,30 @@ def _dress_lanes(axis: Any, theme: _Theme, span: tuple[float, float], names: lis
     axis.set_xticks([])
 
 
-def _legend(
-    figure: Figure, theme: _Theme, outcomes: Sequence[str], *, quantiles: bool
-) -> None:
-    from matplotlib.lines import Line2D
-
+def _legend(figure: Figure, theme: _Theme, outcomes: Sequence[str], *, quantiles: bool) -> None:
     handles: list[Line2D] = []
     meaning = {"ok": "ok", "fail": "fail", "info": "info (nobody knows)"}
     for outcome in outcomes:
         if quantiles:
             handles.append(
                 Line2D(
-                    [], [], linestyle="none", marker=_MARKERS[outcome], markersize=5.5,
-                    color=_COLOURS[outcome], label=meaning[outcome],
+                    [],
+                    [],
+                    linestyle="none",
+                    marker=_MARKERS[outcome],
+                    markersize=5.5,
+                    color=_COLOURS[outcome],
+                    label=meaning[outcome],
                 )
             )
         else:
-            style = {"ok": "-", "fail": "--", "info": "-."}[outcome]
             handles.append(
                 Line2D(
-                    [], [], linestyle=style, linewidth=1.6, color=_COLOURS[outcome],
+                    [],
+                    [],
+                    linestyle=_DASHES[outcome],
+                    linewidth=1.6,
+                    color=_COLOURS[outcome],
                     label=meaning[outcome],
                 )
             )
@@ -308,9 +309,17 @@ def _legend(
         )
     height = float(figure.get_size_inches()[1])
     figure.legend(
-        handles=handles, loc="upper right", ncols=len(handles), frameon=False, fontsize=9,
-        labelcolor=theme.soft, bbox_to_anchor=(0.995, 1 - 0.02 / height), borderpad=0.2,
-        handletextpad=0.5, columnspacing=1.4, handlelength=1.6,
+        handles=handles,
+        loc="upper right",
+        ncols=len(handles),
+        frameon=False,
+        fontsize=9,
+        labelcolor=theme.soft,
+        bbox_to_anchor=(0.995, 1 - 0.02 / height),
+        borderpad=0.2,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        handlelength=1.6,
     )
 
 
@@ -324,7 +333,7 @@ def _panels(ops: Operations, done: Any) -> list[tuple[str, npt.NDArray[np.bool_]
         (_labels.clip(_labels.visible(names[code]), _LEGEND_NAMES_MAX), ops.f[done] == code)
         for code in alone
     ]
-    rest = ranked[len(alone):]
+    rest = ranked[len(alone) :]
     if rest:
         panels.append((f"{len(rest)} other operations", np.isin(ops.f[done], rest)))
     return panels
@@ -337,7 +346,7 @@ def _present(ops: Operations, done: Any) -> list[str]:
 
 def _span(ops: Operations, clock: bool) -> tuple[float, float]:
     """The whole history, never of no width."""
-    time = np.asarray(ops.history.time)
+    time = ops.history.time
     scale = 1e9 if clock else 1.0
     first, last = float(time[0]) / scale, float(time[-1]) / scale
     return (first, last) if last > first else (first, first + (1e-3 if clock else 1.0))
@@ -411,7 +420,9 @@ def _latency_alt(ops: Operations, done: Any, took: Floats, clock: bool) -> str:
 def _themed(svg: str) -> str:
     """The drawing with its stand-in colours exchanged for variables of the theme."""
     for stand_in, variable in (
-        (_SCREEN.ink, "var(--ink)"), (_SCREEN.soft, "var(--soft)"), (_SCREEN.grid, "var(--grid)")
+        (_SCREEN.ink, "var(--ink)"),
+        (_SCREEN.soft, "var(--soft)"),
+        (_SCREEN.grid, "var(--grid)"),
     ):
         svg = svg.replace(f": {stand_in}", f": {variable}")
     start = svg.index("<svg")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -250,13 +251,11 @@ def _place(
         if row not in ends:
             right = max(right, at[begins[row]] + room[row])
     right += style.gap * 2 if len(ends) < len(rows) else 0
-    spots = [
-        (row, at[begins[row]], at[ends[row]] if row in ends else right) for row in rows
-    ]
+    spots = [(row, at[begins[row]], at[ends[row]] if row in ends else right) for row in rows]
     bars, lanes = _lanes(ops, focus, spots, labels)
     gaps = [
         Gap(at[a], at[b], number)
-        for a, b, number in zip(points, points[1:], hidden, strict=False)
+        for a, b, number in zip(points[:-1], points[1:], hidden, strict=True)
         if number
     ]
     return Scene(
@@ -302,7 +301,7 @@ def _positions(
     ending: dict[_Point, list[int]] = {}
     for row, point in ends.items():
         ending.setdefault(point, []).append(row)
-    steps = [b.time - a.time for a, b in zip(points, points[1:], strict=False)]
+    steps = [b.time - a.time for a, b in pairwise(points)]
     usual = float(np.median(steps)) if steps else 0.0
     at: dict[_Point, float] = {}
     previous = 0.0
@@ -334,10 +333,13 @@ def _lanes(
         lane = lane_of[int(ops.process[row])]
         tracks = free[lane]
         track = next((n for n, until in enumerate(tracks) if until < left), len(tracks))
-        tracks[track:track + 1] = [right]
+        tracks[track : track + 1] = [right]
         role: Role = (
-            "culprit" if row == focus.culprit else
-            "evidence" if row in focus.evidence else "context"
+            "culprit"
+            if row == focus.culprit
+            else "evidence"
+            if row in focus.evidence
+            else "context"
         )
         outcome = OUTCOMES[int(ops.outcome[row])]
         bars.append(
@@ -349,14 +351,16 @@ def _lanes(
     return tuple(bars), lanes
 
 
-def _shade(
-    band: Band, at: dict[_Point, float], first: int, last: int, right: float
-) -> Shade:
-    left = at[_Point(band.start, _EDGE)] if first < band.start < last else (
-        0.0 if band.start <= first else right
+def _shade(band: Band, at: dict[_Point, float], first: int, last: int, right: float) -> Shade:
+    left = (
+        at[_Point(band.start, _EDGE)]
+        if first < band.start < last
+        else (0.0 if band.start <= first else right)
     )
     stop = band.stop
-    until = right if stop is None or stop >= last else (
-        at[_Point(stop, _EDGE)] if stop > first else 0.0
+    until = (
+        right
+        if stop is None or stop >= last
+        else (at[_Point(stop, _EDGE)] if stop > first else 0.0)
     )
     return Shade(band, left, max(until, left))

@@ -17,15 +17,13 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from checker import Counterexample
+from histories import History
 from reports import _faults, _labels
 from reports._operations import Operations, has_clock, operations
 from reports._scene import Bar, Scene, Style, Tick, focus_on, scene
-
-if TYPE_CHECKING:
-    from histories import History
 
 _WIDTH_MIN: Final = 40
 _FILL: Final = {"culprit": "#", "evidence": "=", "context": "-"}

@@ -115,9 +115,7 @@ class Timeline:
     bar: float = _BAR
 
 
-def timeline(
-    ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str
-) -> Timeline:
+def timeline(ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str) -> Timeline:
     """Draw the scene; `anchor` begins the ids of its bars and must differ per drawing."""
     explains = focus.culprit is not None or bool(focus.evidence)
     drawn = _stretched(scene(ops, focus, PIXELS if explains else _BROAD, bands))
@@ -142,7 +140,8 @@ def timeline(
         guides=guides,
         ticks=_ticks(ops, drawn, culprit),
         gaps=tuple(
-            Note(_LEFT + (gap.left + gap.right) / 2, f"{gap.hidden:,} more") for gap in drawn.gaps
+            Note(_LEFT + (gap.left + gap.right) / 2, f"{gap.hidden:,} more")
+            for gap in drawn.gaps
             if gap.right - gap.left >= 60
         ),
         scroll_to_end=culprit is not None
@@ -187,8 +186,12 @@ def _strips(drawn: Scene, known: list[str]) -> tuple[tuple[Strip, ...], float]:
         tip = f"{band.name}{whom}, from {band.start / 1e9:,.3f} s, {stop}"
         strips.append(
             Strip(
-                _LEFT + shade.left, 4 + number * _STRIP, max(shade.right - shade.left, 2.0),
-                f"{band.name}{whom}", tip, known.index(band.name) % _COLOURS,
+                _LEFT + shade.left,
+                4 + number * _STRIP,
+                max(shade.right - shade.left, 2.0),
+                f"{band.name}{whom}",
+                tip,
+                known.index(band.name) % _COLOURS,
             )
         )
     return tuple(strips), (len(names) * _STRIP + 8 if names else 4)
@@ -202,8 +205,11 @@ def _rows(ops: Operations, drawn: Scene, top: float) -> tuple[tuple[Row, ...], l
         node = node_of.get(number)
         rows.append(
             Row(
-                y, height, f"process {_labels.name(lane.process, 9)}"[:16],
-                _labels.name(node, 10) if node else "", number % 2 == 1,
+                y,
+                height,
+                f"process {_labels.name(lane.process, 9)}"[:16],
+                _labels.name(node, 10) if node else "",
+                number % 2 == 1,
             )
         )
         tops.append(y + _LANE_PAD)
@@ -275,8 +281,12 @@ def _caption(drawn: Scene, focus: Focus) -> str:
     of = f"{drawn.shown:,} of {_labels.count(drawn.total, 'operation')}"
     explains = focus.culprit is not None or bool(focus.evidence)
     failed = any(bar.outcome == "fail" for bar in drawn.bars)
-    left_out = f" {'Other failed' if failed else 'Failed'} operations, which certainly did not " \
-        "happen, are left out." if explains else ""
+    left_out = (
+        f" {'Other failed' if failed else 'Failed'} operations, which certainly did not "
+        "happen, are left out."
+        if explains
+        else ""
+    )
     return (
         f"{of} shown.{left_out} The order of all beginnings and ends is exact; "
         "distances are compressed."

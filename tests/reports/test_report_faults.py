@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from histories import History
 from reports._faults import Band, bands, coalesced
 
-MakeHistory = Callable[..., Any]
+MakeHistory = Callable[..., History]
 
 
 def nemesis(*rows: tuple[int, str, str]) -> list[tuple[Any, ...]]:
@@ -34,9 +35,12 @@ def test_a_fault_never_stopped_stays_open(history: MakeHistory) -> None:
 def test_a_start_that_failed_is_no_fault_and_one_in_doubt_is_marked(history: MakeHistory) -> None:
     h = history(
         *nemesis(
-            (1, "invoke", "start-kill"), (2, "fail", "start-kill"),
-            (3, "invoke", "start-kill"), (4, "info", "start-kill"),
-            (5, "invoke", "stop-kill"), (6, "ok", "stop-kill"),
+            (1, "invoke", "start-kill"),
+            (2, "fail", "start-kill"),
+            (3, "invoke", "start-kill"),
+            (4, "info", "start-kill"),
+            (5, "invoke", "stop-kill"),
+            (6, "ok", "stop-kill"),
         )
     )
     assert bands(h) == (Band("kill", 4, 6, sure=False),)
@@ -47,26 +51,39 @@ def test_different_faults_overlap_and_one_that_starts_again_replaces_itself(
 ) -> None:
     h = history(
         *nemesis(
-            (1, "invoke", "start-a"), (2, "ok", "start-a"),
-            (3, "invoke", "start-b"), (4, "ok", "start-b"),
-            (5, "invoke", "start-a"), (6, "ok", "start-a"),
-            (7, "invoke", "stop-a"), (8, "ok", "stop-a"),
+            (1, "invoke", "start-a"),
+            (2, "ok", "start-a"),
+            (3, "invoke", "start-b"),
+            (4, "ok", "start-b"),
+            (5, "invoke", "start-a"),
+            (6, "ok", "start-a"),
+            (7, "invoke", "stop-a"),
+            (8, "ok", "stop-a"),
         )
     )
     assert [(b.name, b.start, b.stop) for b in bands(h)] == [
-        ("a", 2, 6), ("b", 4, None), ("a", 6, 8),
+        ("a", 2, 6),
+        ("b", 4, None),
+        ("a", 6, 8),
     ]
 
 
 def test_the_words_of_jepsen_are_understood(history: MakeHistory) -> None:
     h = history(
         *nemesis(
-            (1, "info", "start"), (2, "info", "start"), (5, "info", "stop"), (6, "info", "stop"),
-            (7, "info", "kill"), (8, "info", "kill"), (9, "info", "start"), (9, "info", "start"),
+            (1, "info", "start"),
+            (2, "info", "start"),
+            (5, "info", "stop"),
+            (6, "info", "stop"),
+            (7, "info", "kill"),
+            (8, "info", "kill"),
+            (9, "info", "start"),
+            (9, "info", "start"),
         )
     )
     assert [(b.name, b.start, b.stop, b.sure) for b in bands(h)] == [
-        ("fault", 1, 5, True), ("kill", 7, 9, True),
+        ("fault", 1, 5, True),
+        ("kill", 7, 9, True),
     ]
 
 

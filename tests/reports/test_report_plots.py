@@ -9,18 +9,20 @@ from typing import Any
 from xml.etree import ElementTree
 
 import reports
+from histories import History
 from reports._faults import bands
 from reports._operations import operations
 from reports._plots import latency, rate
 
-MakeHistory = Callable[..., Any]
+MakeHistory = Callable[..., History]
 
 
 def test_a_run_folder_gets_two_pictures(history: MakeHistory, tmp_path: Path) -> None:
     h = history((0, 0, "invoke", "write", 1), (9, 0, "ok", "write", 1))
     paths = reports.plots(h, tmp_path)
     assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
-        "plots/latency.png", "plots/rate.png",
+        "plots/latency.png",
+        "plots/rate.png",
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
     assert len(list((tmp_path / "plots").iterdir())) == 2
@@ -49,7 +51,7 @@ def test_labels_are_text_not_formulas_or_markup(history: MakeHistory) -> None:
         svg = base64.b64decode(picture.data_uri().partition("base64,")[2])
         root = ElementTree.fromstring(svg)
         words = ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
-        assert any("$" in word and "<" in word or "$\\frac" in word for word in words)
+        assert any(("$" in word and "<" in word) or "$\\frac" in word for word in words)
         assert not list(root.iter("{http://www.w3.org/2000/svg}script"))
 
 

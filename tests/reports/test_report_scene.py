@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from checker import Counterexample
+from histories import History
 from reports._faults import bands
 from reports._operations import operations
 from reports._scene import Style, focus_on, focus_on_load, scene
 
-MakeHistory = Callable[..., Any]
+MakeHistory = Callable[..., History]
 
 PLAIN = Style(lambda label: float(len(label) + 2), 2, 2, 1, 5, 300)
 

@@ -9,9 +9,10 @@ import pytest
 
 import reports
 from checker import Counterexample
+from histories import History
 from reports import _labels
 
-MakeHistory = Callable[..., Any]
+MakeHistory = Callable[..., History]
 
 
 def test_a_stale_read_as_text(history: MakeHistory) -> None:
@@ -24,11 +25,14 @@ def test_a_stale_read_as_text(history: MakeHistory) -> None:
     )
     found = Counterexample("7 was never written.", None, 3, (h[0], h[1], h[2]))
     drawing = reports.text(h, found, width=72)
-    assert drawing == """\
-process 0  [write 1 =]         [✗ read → 7 #]
-process 1                [write 2 ? ········>
-           ^0.001 s     ^0.003 s  ^0.005 s    ^0.006 s
+    assert (
+        drawing
+        == """\
+process 0  [write 1 ====]    [✗ read → 7 ##]
+process 1                 [write 2 ? ··········>
+           ^0.001 s          ^0.005 s      ^0.006 s
 # cannot be placed   = evidence   [··> nobody knows"""
+    )
 
 
 def test_text_is_empty_where_no_operation_is_named(history: MakeHistory) -> None:
@@ -44,7 +48,7 @@ def test_values_cannot_break_the_lines(value: str, width: int, history: MakeHist
         rows.append((n * 10, n % 4, "invoke", "write", value, "k"))
         rows.append((n * 10 + 5, n % 4, "ok", "write", value, "k"))
     h = history(*rows)
-    found = Counterexample("…", "k", 70, tuple(h.events[:60]))
+    found = Counterexample("…", "k", 70, tuple(h)[:60])
     for line in reports.text(h, found, width=width).splitlines():
         assert _labels.cells(line) <= max(width, 40)
         assert line.isprintable()
@@ -65,7 +69,7 @@ def test_values_cannot_break_the_lines(value: str, width: int, history: MakeHist
         ("cas", [1, 2], False, "ok", "cas 1⇒2 → false"),
         ("cas", [1, 2], [1, 2], "fail", "cas 1⇒2"),
         ("dequeue", None, "a b", "ok", 'dequeue → "a b"'),
-        ("f" * 99, "v" * 99, "w" * 99, "ok", "ffffffffffffff… → \"wwwwwwwwwww…"),
+        ("f" * 99, "v" * 99, "w" * 99, "ok", 'fffffffffffffff… → "wwwwwwwwwww…'),
     ],
 )
 def test_an_operation_in_one_breath(
@@ -77,8 +81,16 @@ def test_an_operation_in_one_breath(
 @pytest.mark.parametrize(
     ("value", "label"),
     [
-        ("x", "x"), ("null", '"null"'), (5, "5"), ("5", '"5"'), ("a b", '"a b"'), (None, "null"),
-        ({"b": [1, True]}, '{"b": [1, true]}'), ("\n", '"\\n"'), (1.5, "1.5"), ("x\n", '"x\\n"'),
+        ("x", "x"),
+        ("null", '"null"'),
+        (5, "5"),
+        ("5", '"5"'),
+        ("a b", '"a b"'),
+        (None, "null"),
+        ({"b": [1, True]}, '{"b": [1, true]}'),
+        ("\n", '"\\n"'),
+        (1.5, "1.5"),
+        ("x\n", '"x\\n"'),
     ],
 )
 def test_names_are_bare_only_where_nobody_can_mistake_them(value: Any, label: str) -> None:
@@ -88,8 +100,13 @@ def test_names_are_bare_only_where_nobody_can_mistake_them(value: Any, label: st
 @pytest.mark.parametrize(
     ("ns", "label"),
     [
-        (0, "0 ns"), (999, "999 ns"), (1_500, "1.5 µs"), (2_100_000, "2.1 ms"),
-        (999_900_000, "1000 ms"), (43_000_000_000, "43 s"), (3_600_000_000_000, "60 min"),
+        (0, "0 ns"),
+        (999, "999 ns"),
+        (1_500, "1.5 µs"),
+        (2_100_000, "2.1 ms"),
+        (999_900_000, "1000 ms"),
+        (43_000_000_000, "43 s"),
+        (3_600_000_000_000, "60 min"),
     ],
 )
 def test_durations_have_three_digits_and_a_unit(ns: int, label: str) -> None:
