@@ -19,7 +19,7 @@ from generators._protocol import (
 from generators._register import register
 from generators._set import set_workload
 from generators._shaping import concat, cycle, f_map, filter, limit, map, once, repeat, until_ok
-from generators._simulate import crashing, instant, perfect, simulate
+from generators._simulate import LATENCY_NS, crashing, instant, perfect, simulate
 from generators._test import EventRecorder, Outcome, Test
 from generators._threads import (
     clients,
@@ -36,6 +36,7 @@ from generators._validation import validate
 from generators._workload import Workload, compose
 
 __all__ = [
+    "LATENCY_NS",
     "PENDING",
     "Blocking",
     "BlockingClient",

@@ -93,6 +93,7 @@ class _Simulation:
         gen, ctx = self.gen, self.ctx
         emitted = None if gen is None else gen.op(ctx)
         if emitted is None:
+            self.gen = None
             if self.flying:
                 self._land()
                 return True
