@@ -7,7 +7,7 @@ from generators._context import Context, Thread
 from generators._keys import concurrent_keys, sequential_keys
 from generators._lifting import lift
 from generators._pacing import delay, log, sleep, stagger, time_limit
-from generators._play import play
+from generators._play import SetupFailed, play
 from generators._protocol import (
     PENDING,
     Emitted,
@@ -53,6 +53,7 @@ __all__ = [
     "NemesisLike",
     "Outcome",
     "Pending",
+    "SetupFailed",
     "Test",
     "Thread",
     "Workload",

@@ -17,6 +17,10 @@ from generators._worker import description
 from histories import Event
 
 
+class SetupFailed(Exception):
+    """The clients or the nemesis could not be made ready, so there was no load."""
+
+
 async def play(
     test: Test,
     recorder: EventRecorder,
@@ -81,7 +85,7 @@ async def _unless(
         if task.done():
             task.result()
         elif not watch.done():
-            raise TimeoutError(
+            raise SetupFailed(
                 f"the clients and the nemesis were not set up within {limit_s} s; are the nodes "
                 "up and reachable?"
             )
@@ -91,8 +95,12 @@ async def _unless(
 
 
 async def _set_up(test: Test) -> None:
+    """Set up the nemesis, then the clients of all nodes at once."""
     if test.nemesis is not None:
-        await test.nemesis.setup()
+        try:
+            await test.nemesis.setup()
+        except Exception as error:
+            raise SetupFailed(f"setting up the nemesis: {description(error)}") from error
 
     async def set_up(node: str) -> None:
         client = await test.client.open(node)
@@ -101,7 +109,13 @@ async def _set_up(test: Test) -> None:
         finally:
             await client.close()
 
-    await _on_all(test.nodes, set_up)
+    ends = await asyncio.gather(*map(set_up, test.nodes), return_exceptions=True)
+    failures = [(node, e) for node, e in zip(test.nodes, ends, strict=True) if e is not None]
+    if failures:
+        told = "; ".join(f"{node}: {description(error)}" for node, error in failures)
+        raise SetupFailed(
+            f"setting up the clients failed on {told}; are these nodes up and reachable?"
+        ) from failures[0][1]
 
 
 async def _torn_down(test: Test) -> list[str]:
@@ -130,18 +144,3 @@ async def _torn_down(test: Test) -> list[str]:
         *(attempt(f"the teardown of the client on {node}", tear_down(node)) for node in test.nodes)
     )
     return trouble
-
-
-async def _on_all(nodes: tuple[str, ...], work: Callable[[str], Awaitable[None]]) -> None:
-    """`work` on all nodes at once; fails with the first error, naming the node."""
-
-    async def named(node: str) -> None:
-        try:
-            await work(node)
-        except Exception as error:
-            error.add_note(f"(setting up the client on node {node})")
-            raise
-
-    async with asyncio.TaskGroup() as group:
-        for node in nodes:
-            group.create_task(named(node))

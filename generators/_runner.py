@@ -30,7 +30,7 @@ from generators._lifting import lift
 from generators._protocol import PENDING, SLEEP, Generator, GeneratorError
 from generators._test import EventRecorder, Test
 from generators._validation import problem_with
-from generators._worker import NO_CLIENT, Worker
+from generators._worker import NO_CLIENT, Worker, description
 from histories import Event, EventType, Op
 
 _log = logging.getLogger("momus.run")
@@ -39,6 +39,7 @@ SLICE_OPERATIONS_MAX: Final = 64
 SLICE_NS_MAX: Final = 1_000_000
 PENDING_POLL_S: Final = 0.005
 SWEEP_SHARE: Final = 50
+SWEEP_LATE_NS: Final = 10_000
 
 
 class Runner:
@@ -289,16 +290,15 @@ class Runner:
         now = self._clock.now() - self._began_ns
         if now <= self._last_ns:
             now = self._last_ns + 1
-        event = self._record(
-            now,
-            worker.process,
-            completion.type,
-            op.f,
-            op.key,
-            completion.value,
-            completion.error,
-            worker.node,
-        )
+        process, node = worker.process, worker.node
+        kind, value, error = completion.type, completion.value, completion.error
+        try:
+            event = self._record(now, process, kind, op.f, op.key, value, error, node)
+        except Exception as refused:
+            # What the client answered cannot be recorded (it is not JSON, say); that it is
+            # not known how the operation ended can.  If not even that, the recorder failed.
+            doubt = f"the client's answer cannot be recorded: {description(refused)}"
+            event = self._record(now, process, "info", op.f, op.key, None, doubt, node)
         self._last_ns = now
         worker.op = None
         if worker.thread < self._concurrency:
@@ -395,7 +395,9 @@ class Runner:
         if self._sweep_alarm is not None:
             self._sweep_alarm.cancel()
         self._sweep_ns = time_ns
-        self._sweep_alarm = self._clock.call_later(max(0, time_ns - now) / 1e9, self._sweep)
+        # A little after, for recorded times may be ahead of the clock by some nanoseconds.
+        delay_ns = max(0, time_ns - now) + SWEEP_LATE_NS
+        self._sweep_alarm = self._clock.call_later(delay_ns / 1e9, self._sweep)
 
     def _sweep(self) -> None:
         self._sweep_alarm = None
