@@ -5,8 +5,10 @@ from cluster._heal import Healed, heal, host_from_spec, journals
 from cluster._host import Completed, Daemon, Host, HostError, HostKind, HostSpec, Unsupported
 from cluster._http import BadResponse, Connection, NotSent, Response
 from cluster._journal import JOURNAL_NAME, Entry, Journal
+from cluster._labfile import LabFileError, SshSettings, read_lab
 from cluster._local import LocalHost, free_port, local
 from cluster._namespaces import NamespaceHost, namespaces
+from cluster._ssh import SshHost, ssh
 from cluster._system import Client, HasPrimaries, Observable, System
 
 __all__ = [
@@ -25,11 +27,14 @@ __all__ = [
     "HostKind",
     "HostSpec",
     "Journal",
+    "LabFileError",
     "LocalHost",
     "NamespaceHost",
     "NotSent",
     "Observable",
     "Response",
+    "SshHost",
+    "SshSettings",
     "System",
     "Unsupported",
     "etcd_binary",
@@ -39,4 +44,6 @@ __all__ = [
     "journals",
     "local",
     "namespaces",
+    "read_lab",
+    "ssh",
 ]

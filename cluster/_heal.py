@@ -21,6 +21,7 @@ from cluster._host import Host, HostError, HostSpec
 from cluster._journal import JOURNAL_NAME, Entry, Journal, is_running
 from cluster._local import LocalHost
 from cluster._namespaces import NamespaceHost, namespace_host
+from cluster._ssh import ssh_host
 
 Outcome: TypeAlias = Literal["undone", "gone", "failed", "unreachable", "running"]
 _UNDO_TIMEOUT_S: Final = 30.0
@@ -55,6 +56,8 @@ def host_from_spec(spec: HostSpec) -> Host:
             return LocalHost(spec["name"], spec["directory"])
         case "netns":
             return namespace_host(spec)
+        case "ssh":
+            return ssh_host(spec)
         case other:
             raise ValueError(f"host spec of kind {other!r}; known are local, netns and ssh")
 

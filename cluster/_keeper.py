@@ -1,10 +1,11 @@
 """Process 1 of a lab of network namespaces; it holds them, and nothing outlives it.
 
 The driver runs this file by `unshare` in new pid, mount, network (and user) namespaces.
-It makes a bridge, and for every node a child process in its own network namespace, tied
-to the bridge by a veth pair.  Then it waits.  When the driver ends, in whatever way, a
-pidfd of the driver becomes readable; the keeper exits, the kernel kills everything in its
-pid namespace, and the namespaces with all their links and rules go with the last process.
+It makes a bridge, and for every node a child process in network and mount namespaces of
+its own, tied to the bridge by a veth pair; a node's `init` command, if it has one, is run
+there.  Then it waits.  When the driver ends, in whatever way, a pidfd of the driver becomes
+readable; the keeper exits, the kernel kills everything in its pid namespace, and the
+namespaces with all their links and rules go with the last process.
 
 It serves one request, on the driver's control socket and on a socket file: ``socket``, a
 TCP socket made in here (on the bridge), passed by SCM_RIGHTS.  Whoever connects it
@@ -26,6 +27,7 @@ import subprocess
 import sys
 from typing import Any, NoReturn
 
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWUTS = 0x04000000
 _CLONE_NEWNET = 0x40000000
 _REQUEST_BYTES_MAX = 4096
@@ -70,7 +72,7 @@ def raise_lab(plan: dict[str, Any]) -> dict[str, int]:
     return {name: pid for name, (pid, _, _) in held.items()}
 
 
-def _hold(node: dict[str, str], prefix: int) -> tuple[int, int, int]:
+def _hold(node: dict[str, Any], prefix: int) -> tuple[int, int, int]:
     """Fork the holder of a node's namespace: its pid, a pipe to it and one from it."""
     go_out, go_in = os.pipe()
     ready_out, ready_in = os.pipe()
@@ -78,7 +80,7 @@ def _hold(node: dict[str, str], prefix: int) -> tuple[int, int, int]:
     if pid == 0:
         try:
             os.close(go_in)
-            _unshare(_CLONE_NEWNET | _CLONE_NEWUTS)
+            _unshare(_CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWUTS)
             socket.sethostname(node["name"])
             os.write(ready_in, b"1")
             _expect(go_out, b"g", "keeper")
@@ -89,6 +91,8 @@ def _hold(node: dict[str, str], prefix: int) -> tuple[int, int, int]:
                     "link set eth0 up",
                 ]
             )
+            if node["init"]:
+                subprocess.Popen(node["init"], stdin=subprocess.DEVNULL)
             os.write(ready_in, b"2")
             _close_all()
         except BaseException as error:

@@ -18,7 +18,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,11 +155,11 @@ async def namespaces(
         names = [f"n{i}" for i in range(1, n + 1)]
         for name in names:
             (top / name).mkdir()
-        async with _Lab.raised(names, top) as lab:
+        async with Lab.raised(names, top) as lab:
             yield [lab.host(name, journal) for name in names]
 
 
-class _Lab:
+class Lab:
     """A keeper, seen from the driver."""
 
     def __init__(
@@ -176,11 +176,25 @@ class _Lab:
         self._addresses = addresses
         self._in_user_namespace = in_user_namespace
         self._holders: dict[str, int] = {}
+        self.keeper = 0
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def raised(cls, names: Sequence[str], top: Path) -> AsyncIterator[_Lab]:
-        """A lab with these nodes, ended on leaving."""
+    async def raised(
+        cls,
+        names: Sequence[str],
+        top: Path,
+        *,
+        network: str = _NETWORK,
+        init: Mapping[str, Sequence[str]] | None = None,
+        keep_user: bool = False,
+    ) -> AsyncIterator[Lab]:
+        """A lab with these nodes, ended on leaving.
+
+        `network` is the first three bytes of all addresses, `init` a command for each node
+        to run for ever.  With `keep_user` the processes inside see our own user number
+        instead of root's; they have root's capabilities all the same.
+        """
         for program in ("unshare", "nsenter", "ip"):
             if shutil.which(program, path=environment()["PATH"]) is None:
                 raise Unsupported(
@@ -188,7 +202,12 @@ class _Lab:
                     f"network namespaces need the program `{program}`, and it is not installed",
                     "install util-linux and iproute2, or use local hosts",
                 )
-        lab = await asyncio.to_thread(cls._spawn, names, top, os.geteuid() != 0)
+        users: list[str] = []
+        if os.geteuid() != 0:
+            user, group = f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"
+            users = ["-U", user, group, "--keep-caps"] if keep_user else ["-U", "-r"]
+        addresses = {name: f"{network}.{i}" for i, name in enumerate(names, start=1)}
+        lab = await asyncio.to_thread(cls._spawn, addresses, f"{network}.254", top, users, init)
         try:
             await asyncio.to_thread(lab._await_ready)
             yield lab
@@ -196,21 +215,29 @@ class _Lab:
             await asyncio.shield(asyncio.to_thread(lab._end))
 
     @classmethod
-    def _spawn(cls, names: Sequence[str], top: Path, in_user_namespace: bool) -> _Lab:
-        addresses = {name: f"{_NETWORK}.{i}" for i, name in enumerate(names, start=1)}
+    def _spawn(
+        cls,
+        addresses: dict[str, str],
+        bridge: str,
+        top: Path,
+        users: list[str],
+        init: Mapping[str, Sequence[str]] | None,
+    ) -> Lab:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         driver = os.pidfd_open(os.getpid())
         plan = {
             "control": theirs.fileno(),
             "driver": driver,
             "socket": str(_socket_path(top)),
-            "address": f"{_NETWORK}.254",
+            "address": bridge,
             "prefix": 24,
-            "nodes": [{"name": name, "address": each} for name, each in addresses.items()],
+            "nodes": [
+                {"name": name, "address": each, "init": list((init or {}).get(name, ()))}
+                for name, each in addresses.items()
+            ],
         }
-        user = ["-U", "-r"] if in_user_namespace else []
         command = [
-            *("unshare", *user, "-n", "-m", "-p", "-u", "-f", "--mount-proc", "--kill-child"),
+            *("unshare", *users, "-n", "-m", "-p", "-u", "-f", "--mount-proc", "--kill-child"),
             *(sys.executable, "-I", "-S", _keeper.__file__, json.dumps(plan)),
         ]
         with (top / "keeper.log").open("wb") as log:
@@ -225,7 +252,7 @@ class _Lab:
             )
         theirs.close()
         os.close(driver)
-        return cls(process, ours, top, addresses, in_user_namespace)
+        return cls(process, ours, top, addresses, bool(users))
 
     def _await_ready(self) -> None:
         self._control.settimeout(_RAISE_TIMEOUT_S)
@@ -241,7 +268,8 @@ class _Lab:
                 _advice(said),
             )
         self._control.settimeout(None)
-        outer = _outer_pids(self._process.pid, set(answer["nodes"].values()))
+        outer = _outer_pids(self._process.pid, {1, *answer["nodes"].values()})
+        self.keeper = outer.pop(1)
         self._holders = {name: outer[pid] for name, pid in answer["nodes"].items()}
 
     def host(self, name: str, journal: Journal | None) -> NamespaceHost:
@@ -259,6 +287,11 @@ class _Lab:
             self._in_user_namespace,
             journal,
         )
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the keeper hands out sockets."""
+        return _socket_path(self._top)
 
     def _end(self) -> None:
         """End the keeper; when it has gone, so has everything in its pid namespace."""
@@ -313,8 +346,10 @@ def _outer_pids(unshare: int, inner: set[int]) -> dict[int, int]:
             pids = status["NSpid"].split()
             if len(pids) < 2 or int(pids[-1]) not in inner:
                 continue
-            parent = _fields(Path("/proc", status["PPid"], "status").read_text())
-            if int(parent["PPid"]) == unshare:
+            parent = int(status["PPid"])
+            if pids[-1] != "1":
+                parent = int(_fields(Path(f"/proc/{parent}/status").read_text())["PPid"])
+            if parent == unshare:
                 found[int(pids[-1])] = int(entry.name)
     if found.keys() != inner:
         raise Unsupported(

@@ -29,13 +29,13 @@ _POLL_S: Final = 0.05
 SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Ordinary users often lack these in PATH, and `ip`, `iptables` and `sshd` live there."""
 
-# $1 pid file, $2 log file, $3 working directory, then the command.  The outer shell ends
-# when the inner one has let go of its standard output, which is when it becomes the daemon.
+# $1 pid file, $2 log file, $3 working directory, then the command.  `told` is complete when
+# the inner shell has let go of its standard output, which is when it becomes the daemon.
 _START: Final = """
 set -eu
 cd -- "$3"
 command -v -- "$4" >/dev/null || { echo "no such program: $4" >&2; exit 127; }
-setsid sh -c '
+told=$(setsid sh -c '
     pid_file=$1 log=$2; shift 3
     start=$(read -r line < /proc/$$/stat; set -- ${line##*) }; echo "${20}")
     read -r boot < /proc/sys/kernel/random/boot_id
@@ -44,6 +44,8 @@ setsid sh -c '
     cat -- "$pid_file"
     exec "$@" </dev/null >>"$log" 2>&1
 ' sh "$@" </dev/null &
+)
+printf "%s\\n" "$told"
 """
 
 # $1 pid file, $2 signal (0: only look).  Exit code 3: no such daemon, or not any more.

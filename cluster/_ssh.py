@@ -1,0 +1,258 @@
+"""Remote hosts over SSH.
+
+`ssh("lab.toml")` logs in to every host of the lab file, makes a directory of the run's own
+on each, and gives the hosts; see `cluster._labfile` for the file and `cluster._lane` for
+how commands travel.  Daemons and directories are journalled before the host is touched,
+for they outlive the driver.
+
+Clients of the system under test do not travel over SSH: `dial` opens a TCP connection of
+its own, on the same way as SSH took (directly, by the proxy command, or via a keeper).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import hashlib
+import ipaddress
+import os
+import posixpath
+import socket
+import stat
+import threading
+import uuid
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from typing import Any, Final, TypeVar
+
+from cluster._host import (
+    COMMAND_TIMEOUT_S,
+    DIAL_TIMEOUT_S,
+    Completed,
+    HostError,
+    HostKind,
+    HostSpec,
+    Unsupported,
+)
+from cluster._journal import Journal
+from cluster._labfile import SshSettings, as_spec, read_lab, settings_from
+from cluster._lane import Link, open_socket
+from cluster._posix import PosixHost, refuse_failure
+
+_T = TypeVar("_T")
+_TRANSFER_TIMEOUT_S: Final = 60.0
+_THREADS: Final = 10
+_CAP_NET_ADMIN: Final = 1 << 12
+
+# The effective capabilities of a command there (hexadecimal), and the user's number.
+_WHO: Final = """
+id -u
+while read -r name value; do [ "$name" = CapEff: ] && echo "$value"; done < /proc/self/status
+:
+"""
+
+
+class SshHost(PosixHost):
+    """A remote host; `capabilities` are known after `greet`."""
+
+    kind: HostKind = "ssh"
+
+    def __init__(
+        self, settings: SshSettings, directory: str, *, journal: Journal | None = None
+    ) -> None:
+        address = _numeric(settings.internal or settings.address, settings.name)
+        super().__init__(settings.name, address, directory, journal)
+        self.settings = settings
+        self._link = Link(settings)
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            _THREADS, thread_name_prefix=f"ssh-{settings.name}"
+        )
+        self._privileged: bool | None = None
+        self._sudo = False
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the login may do: "network" and "root" need root, or a sudo without password."""
+        can = {"signals", "files"}
+        if self._privileged or self._sudo:
+            can |= {"network", "root"}
+        return frozenset(can)
+
+    async def greet(self) -> None:
+        """Log in, and learn what we may do there."""
+        who = (await self.run(["sh", "-c", _WHO])).text.split()
+        capabilities = int(who[1], 16) if len(who) > 1 else 0
+        self._privileged = who[0] == "0" or bool(capabilities & _CAP_NET_ADMIN)
+        if self.settings.sudo and not self._privileged:
+            tried = await self.run(["sudo", "-n", "--", "true"], check=False)
+            if tried.code != 0:
+                raise Unsupported(
+                    self.name,
+                    f"sudo asks {self.settings.user} for a password",
+                    "allow it without one (NOPASSWD), log in as root, or drop sudo = true",
+                )
+            self._sudo = True
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: bytes = b"",
+        timeout_s: float = COMMAND_TIMEOUT_S,
+        check: bool = True,
+        sudo: bool = False,
+    ) -> Completed:
+        """Run a command on the host; one that runs out of time is killed there."""
+        command = tuple(argv)
+        if any("\0" in word for word in command):
+            raise ValueError("a command's arguments cannot contain NUL")
+        if sudo:
+            command = await self._as_root(command)
+        cancelled = threading.Event()
+        try:
+            done = await self._blocking(
+                lambda: self._link.run(command, input, timeout_s, cancelled)
+            )
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+        return refuse_failure(self.name, done) if check else done
+
+    async def upload(self, local: str, remote: str) -> None:
+        """Copy a file there; what has arrived is compared by its SHA-256."""
+        digest = await self._blocking(lambda: self._put(local, remote))
+        there = (await self.run(["sha256sum", "--", remote + ".new"])).text.lstrip("\\")
+        if there.split(maxsplit=1)[0] != digest:
+            raise HostError(
+                self.name, f"{remote} arrived damaged (SHA-256 differs)", "see the host's disk"
+            )
+        mode = f"{stat.S_IMODE(os.stat(local).st_mode):o}"
+        await self.run(["chmod", mode, "--", remote + ".new"])
+        await self.run(["mv", "-f", "--", remote + ".new", remote])
+
+    async def download(self, remote: str, local: str) -> None:
+        """Copy a file here."""
+        await self._blocking(lambda: self._get(remote, local))
+
+    async def write(self, remote: str, data: bytes, mode: int = 0o644) -> None:
+        """Write a file; it appears under its name only when it is whole."""
+        await self._blocking(lambda: self._write(remote, data))
+        await self.run(["chmod", f"{mode:o}", "--", remote + ".new"])
+        await self.run(["mv", "-f", "--", remote + ".new", remote])
+
+    async def dial(self, port: int, *, timeout_s: float = DIAL_TIMEOUT_S) -> socket.socket:
+        """Connect to a port of the host, on the way that SSH takes."""
+        sock = await self._blocking(lambda: open_socket(self.settings, port, timeout_s))
+        sock.setblocking(False)
+        return sock
+
+    def spec(self) -> HostSpec:
+        """This host as JSON; names the key's file, holds no secret."""
+        return {
+            "kind": "ssh",
+            "name": self.name,
+            "directory": self.directory,
+            "settings": as_spec(self.settings),
+        }
+
+    async def close(self) -> None:
+        """Close the connection; daemons go on."""
+        await asyncio.to_thread(self._link.close)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _as_root(self, command: tuple[str, ...]) -> tuple[str, ...]:
+        if self._privileged is None:
+            await self.greet()
+        if self._privileged:
+            return command
+        if self._sudo:
+            return ("sudo", "-n", "--", *command)
+        raise Unsupported(
+            self.name,
+            f"`{command[0]}` needs root, and the login is {self.settings.user}",
+            "log in as root, or write sudo = true in the lab file",
+        )
+
+    async def _blocking(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def _put(self, local: str, remote: str) -> str:
+        digest = hashlib.sha256()
+        with (
+            open(local, "rb") as source,
+            self._link.sftp(_TRANSFER_TIMEOUT_S) as session,
+            session.open(remote + ".new", "wb") as target,
+        ):
+            target.set_pipelined(True)
+            while chunk := source.read(1 << 15):
+                digest.update(chunk)
+                target.write(chunk)
+        return digest.hexdigest()
+
+    def _get(self, remote: str, local: str) -> None:
+        part = f"{local}.new"
+        with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
+            session.get(remote, part)
+        os.replace(part, local)
+
+    def _write(self, remote: str, data: bytes) -> None:
+        with (
+            self._link.sftp(_TRANSFER_TIMEOUT_S) as session,
+            session.open(remote + ".new", "wb") as target,
+        ):
+            target.set_pipelined(True)
+            target.write(data)
+
+
+@contextlib.asynccontextmanager
+async def ssh(
+    lab: str | os.PathLike[str] | Sequence[SshSettings],
+    *,
+    journal: Journal | None = None,
+    keep: bool = False,
+) -> AsyncIterator[list[SshHost]]:
+    """Log in to the hosts of a lab file, all at once.
+
+    On each host a directory of our own is made, and removed in the end unless told to
+    `keep` it.  Daemons must have been stopped by then; those that run on are in the journal.
+    """
+    settings = read_lab(lab) if isinstance(lab, (str, os.PathLike)) else list(lab)
+    run = journal.run if journal else "lab"
+    unique = f"momus-{run}-{uuid.uuid4().hex[:8]}"
+    hosts = [
+        SshHost(each, posixpath.join(each.directory, f"{unique}-{each.name}"), journal=journal)
+        for each in settings
+    ]
+    try:
+        await _all(host.greet() for host in hosts)
+        try:
+            await _all(host.make_directory(run) for host in hosts)
+            yield hosts
+        finally:
+            await _all(host.remove_directory(run, keep=keep) for host in hosts)
+    finally:
+        for host in hosts:
+            await host.close()
+
+
+def ssh_host(spec: HostSpec) -> SshHost:
+    """The host again, from what `SshHost.spec` gave."""
+    return SshHost(settings_from(spec["settings"]), spec["directory"])
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all, whichever fail; then raise the first error."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def _numeric(address: str, name: str) -> str:
+    """The address as a number, for firewall rules and servers want no names."""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(address))
+    try:
+        return str(socket.getaddrinfo(address, None, socket.AF_INET)[0][4][0])
+    except OSError as error:
+        raise HostError(name, f"{address} has no address: {error}", "see the lab file") from error
