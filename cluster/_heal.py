@@ -21,7 +21,7 @@ from cluster._host import Host, HostError, HostSpec
 from cluster._journal import JOURNAL_NAME, Entry, Journal, is_running
 from cluster._local import LocalHost
 from cluster._namespaces import NamespaceHost, namespace_host
-from cluster._ssh import ssh_host
+from cluster._ssh import SshHost, ssh_host
 
 Outcome: TypeAlias = Literal["undone", "gone", "failed", "unreachable", "running"]
 _UNDO_TIMEOUT_S: Final = 30.0
@@ -89,15 +89,32 @@ async def _heal_journal(path: Path, even_running: bool) -> list[Healed]:
         return []
     if not even_running and any(is_running(writer) for writer in Journal.writers(path)):
         return [_told(path, entry, "running", "its run goes on") for entry in entries]
-    by_host: dict[bytes, list[Entry]] = {}
+    # Directories come last, since the pid files by which daemons are known are in them.
+    healed = await _heal_hosts(path, [each for each in entries if each.kind != "directory"])
+    undone = {one.id for one in healed if one.settled}
+    needed = [e.host["directory"] for e in entries if e.kind != "directory" and e.id not in undone]
+    free: list[Entry] = []
+    kept: list[Entry] = []
     for entry in entries:
-        by_host.setdefault(msgspec.json.encode(entry.host, order="sorted"), []).append(entry)
-    groups = await asyncio.gather(*(_heal_host(path, each) for each in by_host.values()))
-    healed = [one for group in groups for one in group]
+        if entry.kind == "directory":
+            is_needed = any(_is_in(each, entry.note["directory"]) for each in needed)
+            (kept if is_needed else free).append(entry)
+    healed += await _heal_hosts(path, free)
+    why = "kept until the daemons known by its files are ended"
+    healed += [_told(path, entry, "failed", why) for entry in kept]
     settled = [one.id for one in healed if one.settled]
     if settled:
         await asyncio.to_thread(Journal.mark_closed, path, settled, "heal")
     return healed
+
+
+async def _heal_hosts(path: Path, entries: Sequence[Entry]) -> list[Healed]:
+    """Undo entries, hosts in parallel, the entries of each host in the order given."""
+    by_host: dict[bytes, list[Entry]] = {}
+    for entry in entries:
+        by_host.setdefault(msgspec.json.encode(entry.host, order="sorted"), []).append(entry)
+    groups = await asyncio.gather(*(_heal_host(path, each) for each in by_host.values()))
+    return [one for group in groups for one in group]
 
 
 async def _heal_host(path: Path, entries: Sequence[Entry]) -> list[Healed]:
@@ -106,9 +123,9 @@ async def _heal_host(path: Path, entries: Sequence[Entry]) -> list[Healed]:
         host = host_from_spec(entries[0].host)
     except (HostError, ValueError, KeyError, TypeError) as error:
         return [_told(path, entry, "failed", str(error)) for entry in entries]
-    if isinstance(host, NamespaceHost) and not host.exists:
-        return [_told(path, entry, "gone", "its namespace is gone") for entry in entries]
     try:
+        if isinstance(host, (NamespaceHost, SshHost)) and await asyncio.to_thread(host.is_gone):
+            return [_told(path, entry, "gone", "its namespace is gone") for entry in entries]
         return [await _undo(path, host, entry) for entry in entries]
     finally:
         await host.close()
@@ -124,6 +141,10 @@ async def _undo(path: Path, host: Host, entry: Entry) -> Healed:
             said = done.stderr.decode("utf-8", "replace").strip()
             return _told(path, entry, "failed", f"`{argv[0]}` exited with {done.code}: {said}")
     return _told(path, entry, "undone", "")
+
+
+def _is_in(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory}/")
 
 
 def _told(path: Path, entry: Entry, outcome: Outcome, detail: str) -> Healed:

@@ -108,14 +108,18 @@ async def local(
 
     Their directories are made in a lab directory of their own below `directory` (the
     system's place for temporary files) and removed in the end unless told to `keep` them.
-    Daemons must have been stopped by then; those that run on are in the journal.
+    Daemons that still run then are stopped.
     """
     refuse_other_systems("local hosts")
     async with lab_directory(directory, journal=journal, keep=keep) as top:
         hosts = [LocalHost(f"n{i}", str(top / f"n{i}"), journal=journal) for i in range(1, n + 1)]
         for host in hosts:
             Path(host.directory).mkdir()
-        yield hosts
+        try:
+            yield hosts
+        finally:
+            for host in hosts:
+                await host.stop_daemons()
 
 
 @contextlib.asynccontextmanager

@@ -80,10 +80,9 @@ class NamespaceHost(PosixHost):
         """Everything: in its own namespaces the host is root."""
         return frozenset({"network", "root", "signals", "files"})
 
-    @property
-    def exists(self) -> bool:
-        """Is the namespace still there?  It goes with the driver that made it."""
-        return start_time(self.holder) == self._start
+    def is_gone(self) -> bool:
+        """Has the namespace gone, with the driver that made it?"""
+        return start_time(self.holder) != self._start
 
     async def run(
         self,
@@ -96,7 +95,7 @@ class NamespaceHost(PosixHost):
     ) -> Completed:
         """Run a command inside the namespace; `sudo` changes nothing, it is root already."""
         del sudo
-        if not self.exists:
+        if self.is_gone():
             raise HostError(self.name, "its namespace is gone", "raise the lab again")
         command = [*self._enter, *argv]
         return await spawn(self.name, command, tuple(argv), input, timeout_s, check)
@@ -155,7 +154,7 @@ async def namespaces(
         names = [f"n{i}" for i in range(1, n + 1)]
         for name in names:
             (top / name).mkdir()
-        async with Lab.raised(names, top) as lab:
+        async with Lab.raised(node_addresses(names), top) as lab:
             yield [lab.host(name, journal) for name in names]
 
 
@@ -176,24 +175,22 @@ class Lab:
         self._addresses = addresses
         self._in_user_namespace = in_user_namespace
         self._holders: dict[str, int] = {}
-        self.keeper = 0
 
     @classmethod
     @contextlib.asynccontextmanager
     async def raised(
         cls,
-        names: Sequence[str],
+        addresses: dict[str, str],
         top: Path,
         *,
-        network: str = _NETWORK,
         init: Mapping[str, Sequence[str]] | None = None,
         keep_user: bool = False,
     ) -> AsyncIterator[Lab]:
         """A lab with these nodes, ended on leaving.
 
-        `network` is the first three bytes of all addresses, `init` a command for each node
-        to run for ever.  With `keep_user` the processes inside see our own user number
-        instead of root's; they have root's capabilities all the same.
+        `init` is a command for each node to run for ever.  With `keep_user` the processes
+        inside see our own user number instead of root's, and have root's capabilities all
+        the same.
         """
         for program in ("unshare", "nsenter", "ip"):
             if shutil.which(program, path=environment()["PATH"]) is None:
@@ -206,8 +203,7 @@ class Lab:
         if os.geteuid() != 0:
             user, group = f"--map-user={os.geteuid()}", f"--map-group={os.getegid()}"
             users = ["-U", user, group, "--keep-caps"] if keep_user else ["-U", "-r"]
-        addresses = {name: f"{network}.{i}" for i, name in enumerate(names, start=1)}
-        lab = await asyncio.to_thread(cls._spawn, addresses, f"{network}.254", top, users, init)
+        lab = await asyncio.to_thread(cls._spawn, addresses, top, users, init)
         try:
             await asyncio.to_thread(lab._await_ready)
             yield lab
@@ -218,7 +214,6 @@ class Lab:
     def _spawn(
         cls,
         addresses: dict[str, str],
-        bridge: str,
         top: Path,
         users: list[str],
         init: Mapping[str, Sequence[str]] | None,
@@ -229,7 +224,7 @@ class Lab:
             "control": theirs.fileno(),
             "driver": driver,
             "socket": str(_socket_path(top)),
-            "address": bridge,
+            "address": f"{_NETWORK}.254",
             "prefix": 24,
             "nodes": [
                 {"name": name, "address": each, "init": list((init or {}).get(name, ()))}
@@ -268,8 +263,7 @@ class Lab:
                 _advice(said),
             )
         self._control.settimeout(None)
-        outer = _outer_pids(self._process.pid, {1, *answer["nodes"].values()})
-        self.keeper = outer.pop(1)
+        outer = _outer_pids(self._process.pid, set(answer["nodes"].values()))
         self._holders = {name: outer[pid] for name, pid in answer["nodes"].items()}
 
     def host(self, name: str, journal: Journal | None) -> NamespaceHost:
@@ -301,6 +295,11 @@ class Lab:
         except subprocess.TimeoutExpired:
             self._process.kill()  # the keeper dies with its `unshare`
             self._process.wait(_END_TIMEOUT_S)
+
+
+def node_addresses(names: Sequence[str]) -> dict[str, str]:
+    """The address of each node."""
+    return {name: f"{_NETWORK}.{i}" for i, name in enumerate(names, start=1)}
 
 
 def namespace_host(spec: HostSpec) -> NamespaceHost:
@@ -346,10 +345,8 @@ def _outer_pids(unshare: int, inner: set[int]) -> dict[int, int]:
             pids = status["NSpid"].split()
             if len(pids) < 2 or int(pids[-1]) not in inner:
                 continue
-            parent = int(status["PPid"])
-            if pids[-1] != "1":
-                parent = int(_fields(Path(f"/proc/{parent}/status").read_text())["PPid"])
-            if parent == unshare:
+            keeper = _fields(Path(f"/proc/{status['PPid']}/status").read_text())
+            if int(keeper["PPid"]) == unshare:
                 found[int(pids[-1])] = int(entry.name)
     if found.keys() != inner:
         raise Unsupported(

@@ -99,6 +99,7 @@ class PosixHost(ABC):
         self.directory = directory
         self._journal = journal
         self._undo_of: dict[str, str] = {}
+        self._daemons: set[str] = set()
 
     @property
     @abstractmethod
@@ -140,6 +141,7 @@ class PosixHost(ABC):
                 self.name, f"daemon {name} runs already", "stop it first, or use another name"
             )
         await self._journal_daemon(name)
+        self._daemons.add(name)
         log = posixpath.join(self.directory, f"{name}.log")
         settings = [f"{key}={value}" for key, value in (env or {}).items()]
         command = ["env", *settings, *argv] if settings else list(argv)
@@ -185,6 +187,7 @@ class PosixHost(ABC):
                         f"daemon {name} survived KILL for {timeout_s:g} s",
                         "it may hang in the kernel (disk or network file system); see its stack",
                     )
+        self._daemons.discard(name)
         await self._undone(name)
 
     async def write(self, remote: str, data: bytes, mode: int = 0o644) -> None:
@@ -208,10 +211,16 @@ class PosixHost(ABC):
 
     async def remove_directory(self, owner: str, *, keep: bool = False) -> None:
         """Remove the host's own directory if it carries our mark, unless it shall be kept."""
+        await self.stop_daemons()
         if not keep:
             for argv in remove_undo(self.directory, owner):
                 await self.run(argv)
         await self._undone(".")
+
+    async def stop_daemons(self) -> None:
+        """Stop every daemon started here; without its pid file nobody would know it again."""
+        for name in list(self._daemons):
+            await self.stop(name)
 
     async def _undone(self, name: str) -> None:
         undo = self._undo_of.pop(name, None)

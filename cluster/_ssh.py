@@ -37,6 +37,7 @@ from cluster._host import (
 from cluster._journal import Journal
 from cluster._labfile import SshSettings, as_spec, read_lab, settings_from
 from cluster._lane import Link, open_socket
+from cluster._namespaces import lab_socket
 from cluster._posix import PosixHost, refuse_failure
 
 _T = TypeVar("_T")
@@ -77,6 +78,16 @@ class SshHost(PosixHost):
         if self._privileged or self._sudo:
             can |= {"network", "root"}
         return frozenset(can)
+
+    def is_gone(self) -> bool:
+        """Is there no such host any more?  Only known of those in namespaces of this machine."""
+        if self.settings.via is None:
+            return False
+        try:
+            lab_socket(self.settings.via.removeprefix("unix:")).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        return False
 
     async def greet(self) -> None:
         """Log in, and learn what we may do there."""
@@ -214,7 +225,7 @@ async def ssh(
     """Log in to the hosts of a lab file, all at once.
 
     On each host a directory of our own is made, and removed in the end unless told to
-    `keep` it.  Daemons must have been stopped by then; those that run on are in the journal.
+    `keep` it.  Daemons that still run then are stopped.
     """
     settings = read_lab(lab) if isinstance(lab, (str, os.PathLike)) else list(lab)
     run = journal.run if journal else "lab"
