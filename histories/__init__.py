@@ -1,9 +1,9 @@
 """What happened: events, histories, the recorder, file formats, the run store.
 
-    with Recorder("history.jsonl", {"name": "etcd", "seed": 7}) as recorder:
-        recorder.record(1200, 3, "invoke", "write", "x", 1)
-        recorder.record(1900, 3, "ok", "write", "x", 1)
-    history = History.read("history.jsonl")
+with Recorder("history.jsonl", {"name": "etcd", "seed": 7}) as recorder:
+    recorder.record(1200, 3, "invoke", "write", "x", 1)
+    recorder.record(1900, 3, "ok", "write", "x", 1)
+history = History.read("history.jsonl")
 """
 
 from histories._event import NEMESIS, OBSERVER, Event, EventType, Json, Op, Process
@@ -11,6 +11,7 @@ from histories._flaws import CorruptHistory, HistoryError, RecorderFailed, Recor
 from histories._history import FAIL, INFO, INVOKE, OK, TYPES, History
 from histories._json import canonical
 from histories._recorder import Recorder
+from histories._store import Run, Store
 from histories._texts import Texts
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "Recorder",
     "RecorderFailed",
     "RecorderMisuse",
+    "Run",
+    "Store",
     "Texts",
     "canonical",
 ]

@@ -71,6 +71,11 @@ class History:
     lines: npt.NDArray[np.int64] | None = None
     """Source lines as runs `(first index, line - index)`, shape `(n_runs, 2)`."""
 
+    def __post_init__(self) -> None:
+        for column in vars(self).values():
+            if isinstance(column, np.ndarray):
+                column.flags.writeable = False
+
     @staticmethod
     def from_events(events: Iterable[Event], meta: Mapping[str, Json] | None = None) -> History:
         """The history of these events, which must be in order; raises `HistoryError`."""

@@ -13,7 +13,6 @@ time that runs backwards.  A refused event leaves no trace.
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import threading
 import weakref
@@ -22,25 +21,20 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-import msgspec
-
+from engine import _native
 from histories._event import Event, EventType, Json, Process
+from histories._files import locked, sync_folder
 from histories._flaws import RecorderFailed, RecorderMisuse
-from histories._json import VALUE_BYTES_MAX, canonical, refuse_strangers
+from histories._json import ATOMS, VALUE_BYTES_MAX, canonical, encode, refuse_strangers
 
 FLUSH_INTERVAL_S: Final = 0.05
-_PLAIN: Final = frozenset({type(None), bool, int, str})
 _LONG_LINE_BYTES: Final = 900
-"""Shorter lines cannot hold an integer with too many digits."""
-
-_encode: Final = msgspec.json.Encoder().encode
+"""Shorter lines are within every limit of the readers."""
 
 
 def header_line(meta: Mapping[str, Json]) -> bytes:
     """The first line of a checksummed file."""
-    return (
-        b'{"momus":"history","version":1,"checksums":true,"meta":%s}\n' % canonical(dict(meta))
-    )
+    return b'{"momus":"history","version":1,"checksums":true,"meta":%s}\n' % canonical(dict(meta))
 
 
 def checksum_line(crc: int, events: int, *, closed: bool) -> bytes:
@@ -86,17 +80,15 @@ class Recorder:
 
     def _created(self, header: bytes) -> int:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-            file = os.open(self.path, flags, 0o644)
+            file = locked(self.path, os.O_EXCL | os.O_APPEND)
         except FileExistsError:
             raise RecorderMisuse(
                 f"{self.path} exists; a history is never appended to, record to a new file"
             ) from None
         try:
-            fcntl.flock(file, fcntl.LOCK_EX)
             self._file = file
             self._write(header, 0, closed=False)
-            _sync_folder(os.path.dirname(self.path) or ".")
+            sync_folder(os.path.dirname(self.path) or ".")
         except BaseException:
             os.close(file)
             raise
@@ -118,14 +110,14 @@ class Recorder:
         Raises `RecorderMisuse` if the event cannot follow what was recorded, and
         `RecorderFailed` once the disk has failed.
         """
-        if value.__class__ not in _PLAIN or key.__class__ not in _PLAIN or error is not None:
+        if value.__class__ not in ATOMS or key.__class__ not in ATOMS or error is not None:
             _refuse_strangers(key, value, error)
         with self._lock:
             if self._closing or self._failure is not None:
                 self._refuse_late()
             event = Event(self._recorded, time, process, type, f, key, value, error, node)
             try:
-                line = _encode(event)
+                line = encode(event)
             except (TypeError, ValueError, OverflowError) as trouble:
                 raise RecorderMisuse(f"{event} cannot be written as JSON: {trouble}") from trouble
             if len(line) > _LONG_LINE_BYTES:
@@ -274,23 +266,19 @@ def _refuse_strangers(*values: Any) -> None:
 
 
 def _refuse_long(line: bytes, *values: Any) -> None:
-    _refuse_strangers(*values)
     if len(line) > VALUE_BYTES_MAX:
         raise RecorderMisuse(
             f"an event of {len(line)} bytes; the limit is {VALUE_BYTES_MAX}, "
             "record a digest of the value instead"
         )
+    for value in values:
+        try:
+            _native.canonical_json(encode(value))
+        except ValueError as error:
+            raise RecorderMisuse(str(error)) from error
 
 
 def _close_if_alive(close: weakref.WeakMethod[Any]) -> None:
     method = close()
     if method is not None:
         method()
-
-
-def _sync_folder(path: str) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

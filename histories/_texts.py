@@ -16,25 +16,30 @@ from histories._json import decode
 class Texts(Sequence[bytes]):
     """Canonical JSON texts by code; `decoded(code)` is the value, decoded once."""
 
-    def __init__(self, offsets: bytes, data: bytes) -> None:
+    def __init__(self, offsets: bytes | memoryview, data: bytes | memoryview) -> None:
         self.offsets: npt.NDArray[np.int64] = np.frombuffer(offsets, dtype=np.int64)
-        self.data = data
+        self.data = memoryview(data)
         self._decoded: dict[int, Json] = {-1: None}
         self._codes: dict[bytes, int] | None = None
 
     @staticmethod
-    def of_arrow(array: pa.LargeStringArray) -> Texts:
-        """The texts of an array without nulls and with offset 0."""
+    def of_arrow(array: pa.Array) -> Texts:
+        """The texts of a string array without nulls."""
+        array = array.cast(pa.large_string())
         _, offsets, data = array.buffers()
-        texts = Texts(b"\0" * 8, data.to_pybytes() if data is not None else b"")
-        if offsets is not None:
-            texts.offsets = np.frombuffer(offsets, dtype=np.int64)[: len(array) + 1]
-        return texts
+        if offsets is None or len(array) == 0:
+            return Texts(bytes(8), b"")
+        start = array.offset * 8
+        window = memoryview(offsets)[start : start + (len(array) + 1) * 8]
+        return Texts(window, memoryview(data) if data is not None else b"")
 
     def to_arrow(self) -> pa.LargeStringArray:
         return pa.LargeStringArray.from_buffers(
             len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data)
         )
+
+    def __reduce__(self) -> tuple[type[Texts], tuple[bytes, bytes]]:
+        return Texts, (self.offsets.tobytes(), bytes(self.data))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -48,7 +53,7 @@ class Texts(Sequence[bytes]):
             return [self[position] for position in range(len(self))[code]]
         if not 0 <= code < len(self):
             raise IndexError(f"no text has the code {code}; there are {len(self)}")
-        return self.data[self.offsets[code] : self.offsets[code + 1]]
+        return bytes(self.data[self.offsets[code] : self.offsets[code + 1]])
 
     def decoded(self, code: int) -> Json:
         """The value behind a code; -1 is None.  Lists and dicts are shared: do not modify."""
