@@ -17,6 +17,7 @@ reached does not keep the others from being healed, and is named.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -54,14 +55,15 @@ class Nemesis:
         self._faults = {fault.name: fault for fault in faults}
         self._field = Field({host.name: host for host in hosts}, journal)
         self._ready: list[Fault] = []
+        self._one_at_a_time = asyncio.Lock()
         self._in_force: dict[str, frozenset[str]] = {}
         self._targets: dict[str, list[str]] = {}
 
     async def setup(self) -> None:
         """Find out what the hosts can do, before any load; `Unsupported` if not enough."""
         for fault in self._faults.values():
-            self._ready.append(fault)
             await fault.setup(self._field)
+            self._ready.append(fault)
 
     async def invoke(self, op: Op) -> Op:
         """Obey a start or stop operation; the completion's value holds the receipt."""
@@ -70,27 +72,31 @@ class Nemesis:
         if fault is None or verb not in ("start", "stop"):
             known = ", ".join(f"start-{each}, stop-{each}" for each in self._faults)
             return _completion(op, op.value, [f"this nemesis knows no {op.f!r}, only {known}"])
-        if verb == "stop":
-            return await self._stop(fault, op)
-        try:
-            order = await fault.read(op.value)
-        except (ValueError, HostError, OSError) as error:
-            return _completion(op, op.value, [str(error)])
-        return await self._start(fault, order, op)
+        # A runner that lost patience may order the next thing while the last one winds up.
+        async with self._one_at_a_time:
+            if verb == "stop":
+                return await self._stop(fault, op)
+            try:
+                order = await fault.read(op.value)
+            except (ValueError, HostError, OSError) as error:
+                return _completion(op, op.value, [str(error)])
+            return await self._start(fault, order, op)
 
     async def teardown(self) -> None:
         """Heal whatever is left; raises `NotHealed` naming the hosts where that failed."""
         failed: dict[str, dict[str, str]] = {}
-        for fault in reversed(self._ready):
-            try:
-                where = await fault.heal()
-            except Exception as error:  # one fault's trouble must not keep others broken
-                _log.exception("healing %s failed", fault.name)
-                where = {"?": f"{type(error).__name__}: {error}"}
-            if where:
-                failed[fault.name] = where
-            else:
-                self._in_force.pop(fault.name, None)
+        async with self._one_at_a_time:
+            for fault in reversed(self._ready):
+                try:
+                    where = await fault.heal()
+                except Exception as error:  # one fault's trouble must not keep others broken
+                    _log.exception("healing %s failed", fault.name)
+                    where = {"?": f"{type(error).__name__}: {error}"}
+                if where:
+                    failed[fault.name] = where
+                else:
+                    self._in_force.pop(fault.name, None)
+                    self._targets.pop(fault.name, None)
         if failed:
             raise NotHealed(failed, str(self._field.journal.path))
 

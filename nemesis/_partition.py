@@ -17,7 +17,7 @@ from cluster import Host, HostError, Unsupported
 from histories import Json
 from nemesis import grudges
 from nemesis import targets as targets_module
-from nemesis._debts import UNDO_TIMEOUT_S, Debts, ask_each, on_each
+from nemesis._debts import UNDO_TIMEOUT_S, Debts, ask_each, on_each, to_its_end
 from nemesis._fault import Field, Order, Proof, primaries_of, require
 from nemesis._filters import FILTER_NAMES, FILTERS, TRIAL_ADDRESSES, Filter
 from nemesis._links import Addresses, link_states, resolve
@@ -219,7 +219,7 @@ class Partition:
         try:
             await self._block(host, by, addresses)
         finally:
-            await self.debts.pay_host(host)
+            await to_its_end(self.debts.pay_host(host))
 
     async def _refuse_deaf_network(self) -> None:
         nodes = self.field.nodes

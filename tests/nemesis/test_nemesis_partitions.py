@@ -1,0 +1,221 @@
+"""Partitions of real networks: namespaces, with rules of other people already there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from random import Random
+
+import pytest
+
+from cluster import Host, HostError, Journal
+from histories import Json, Op
+from nemesis import Nemesis, Partition, grudges
+from nemesis._filters import FILTERS, Filter
+from nemesis._links import link_states, resolve
+
+FILTER_NAMES = [each.name for each in FILTERS]
+
+# What an administrator may have set up before: none of it is ours to touch.
+FOREIGN = [
+    "iptables -w -N MOMUS",
+    "iptables -w -A MOMUS -s 192.0.2.7 -j DROP",
+    "iptables -w -A INPUT -s 192.0.2.8 -m comment --comment momus:somebody-else -j ACCEPT",
+    "iptables -w -A INPUT -j MOMUS",
+    "nft add table inet momus",
+    "nft add chain inet momus input { type filter hook input priority 0 ; policy accept ; }",
+    "nft add rule inet momus input ip saddr 192.0.2.9 drop",
+    "ip rule add to 192.0.2.10 priority 77 blackhole",
+]
+
+
+async def rules_of(host: Host) -> str:
+    """Every packet filter rule and routing rule, without packet counts."""
+    tables = await host.run(["nft", "-s", "list", "ruleset"])
+    routing = await host.run(["ip", "rule", "show"])
+    return f"{tables.text}\n{routing.text}"
+
+
+@contextlib.asynccontextmanager
+async def partitioned(
+    hosts: Sequence[Host], journal: Journal, partition: Partition, grudge: Json, **value: Json
+) -> AsyncIterator[tuple[Nemesis, Op]]:
+    nemesis = Nemesis([partition], hosts, journal)
+    await nemesis.setup()
+    try:
+        order = Op("start-partition", {**value, "grudge": grudge})
+        yield nemesis, await nemesis.invoke(order)
+    finally:
+        await nemesis.teardown()
+
+
+async def need(host: Host, by: Filter) -> None:
+    try:
+        await host.run(by.look(["192.0.2.1"], sparing=False))
+    except HostError as error:
+        pytest.skip(f"{by.name} does not work in namespaces here: {error}")
+
+
+@pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
+def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(on_namespaces, by):
+    async def scenario(hosts, journal):
+        for other in FILTERS:
+            await need(hosts[0], other)
+        for host in hosts:
+            for rule in FOREIGN:
+                await host.run(rule.split())
+        before = [await rules_of(host) for host in hosts]
+        deaf = {"n1": ["n2", "n3"]}
+        partition = Partition(filters=[by.name])
+        async with partitioned(hosts, journal, partition, deaf) as (nemesis, done):
+            assert (done.type, done.error) == ("ok", None)
+            during = done.value["receipt"]["during"]
+            assert during["cut"] == ["n2->n1", "n3->n1"]
+            assert during["open"] == ["n1->n2", "n1->n3", "n2->n3", "n3->n2"]
+            assert [await rules_of(host) for host in hosts] != before
+            done = await nemesis.invoke(Op("stop-partition"))
+            assert (done.type, done.error) == ("ok", None)
+            assert len(done.value["receipt"]["after"]["open"]) == 6
+        assert [await rules_of(host) for host in hosts] == before
+
+    on_namespaces(3, scenario)
+
+
+@pytest.mark.parametrize("shape", ["one", "halves", "majority-ring"])
+def test_every_shape_cuts_exactly_what_its_grudge_says(on_namespaces, shape):
+    async def scenario(hosts, journal):
+        nodes = [host.name for host in hosts]
+        value = Partition(shape).choose(nodes, Random(7), {})
+        expected = grudges.links(grudges.from_json(value["grudge"], nodes))
+        async with partitioned(hosts, journal, Partition(), **value) as (_, done):
+            assert (done.type, done.error) == ("ok", None)
+            cut = done.value["receipt"]["during"]["cut"]
+            assert {tuple(link.split("->")) for link in cut} == expected
+
+    on_namespaces(5, scenario)
+
+
+def test_hosts_without_any_firewall_tables_get_none_left_behind(on_namespaces):
+    async def scenario(hosts, journal):
+        before = [await rules_of(host) for host in hosts]
+        async with partitioned(hosts, journal, Partition(), {"n1": ["n2"]}) as (_, done):
+            assert done.type == "ok"
+        assert [await rules_of(host) for host in hosts] == before
+
+    on_namespaces(2, scenario)
+
+
+def test_rules_say_whose_they_are(on_namespaces):
+    async def scenario(hosts, journal):
+        await need(hosts[0], FILTERS[0])
+        partition = Partition(filters=["iptables"])
+        async with partitioned(hosts, journal, partition, {"n1": ["n2"]}):
+            rules = (await hosts[0].run(["iptables", "-S"])).text
+        assert "-N MOMUS-" in rules
+        drop = f'-s 10.66.0.2/32 -m comment --comment "momus:{journal.run}" -j DROP'
+        assert drop in rules
+
+    on_namespaces(2, scenario)
+
+
+def test_rules_deleted_behind_our_back_are_noticed(on_namespaces):
+    async def scenario(hosts, journal):
+        await need(hosts[0], FILTERS[1])
+        partition = Partition(filters=["nft"])
+        async with partitioned(hosts, journal, partition, {"n1": ["n2"]}) as (nemesis, done):
+            assert done.type == "ok"
+            await hosts[0].run(["nft", "flush", "ruleset"])
+            done = await nemesis.invoke(Op("stop-partition"))
+            assert done.type == "info"
+            assert done.error == "n2->n1 was open before it was healed, not cut"
+
+    on_namespaces(2, scenario)
+
+
+def test_a_network_that_is_cut_already_is_refused_before_the_load(on_namespaces):
+    async def scenario(hosts, journal):
+        await need(hosts[0], FILTERS[0])
+        await hosts[0].run(["iptables", "-A", "INPUT", "-s", hosts[1].address, "-j", "DROP"])
+        nemesis = Nemesis([Partition()], hosts, journal)
+        with pytest.raises(HostError, match=r"probe from n2 to n1 .* without any fault"):
+            await nemesis.setup()
+        await nemesis.teardown()
+
+    on_namespaces(2, scenario)
+
+
+def test_partitions_add_up_until_they_are_healed(on_namespaces):
+    async def scenario(hosts, journal):
+        async with partitioned(hosts, journal, Partition(), {"n1": ["n2"]}) as (nemesis, _):
+            more = Op("start-partition", {"grudge": {"n1": ["n2", "n3"]}})
+            done = await nemesis.invoke(more)
+            assert (done.type, done.error) == ("ok", None)
+            assert done.value["receipt"]["before"]["cut"] == ["n2->n1"]
+            assert done.value["receipt"]["during"]["cut"] == ["n2->n1", "n3->n1"]
+            assert (await nemesis.invoke(Op("stop-partition"))).type == "ok"
+
+    on_namespaces(3, scenario)
+
+
+def test_probes_of_several_runs_at_once_do_not_mistake_each_other(on_namespaces):
+    async def scenario(hosts, journal):  # noqa: ARG001
+        table = {host.name: host for host in hosts}
+        addresses = await resolve(table)
+        links = {("n1", "n2"), ("n2", "n1")}
+        # The same run id wants the same port: the second to come must find another.
+        both = await asyncio.gather(
+            *(link_states(table, addresses, "same-run", links) for _ in range(2))
+        )
+        for states, failures in both:
+            assert set(states.values()) == {"open"}
+            assert failures == {}
+
+    on_namespaces(2, scenario)
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("halves", "needs .*grudge.* turned into grudges by a schedule"),
+        ({"grudge": {"n1": ["n7"]}}, "names n7"),
+        ({"choice": "primaries", "kind": "one"}, "cannot name its primaries"),
+    ],
+)
+def test_an_order_that_makes_no_sense_cuts_nothing(on_namespaces, value, complaint):
+    async def scenario(hosts, journal):
+        nemesis = Nemesis([Partition()], hosts, journal)
+        await nemesis.setup()
+        before = await rules_of(hosts[0])
+        done = await nemesis.invoke(Op("start-partition", value))
+        assert done.type == "info"
+        assert re.search(complaint, done.error)
+        assert await rules_of(hosts[0]) == before
+        await nemesis.teardown()
+
+    on_namespaces(2, scenario)
+
+
+def test_primaries_are_isolated_when_the_system_names_them(on_namespaces, system):
+    async def scenario(hosts, journal):
+        nemesis = Nemesis([Partition(system=system)], hosts, journal)
+        await nemesis.setup()
+        order = Op("start-partition", {"choice": "primaries", "kind": "one", "targets": None})
+        done = await nemesis.invoke(order)
+        assert done.value["targets"] == ["n2"]
+        assert done.value["grudge"] == {"n1": ["n2"], "n2": ["n1", "n3"], "n3": ["n2"]}
+        assert done.type == "ok"
+        await nemesis.teardown()
+
+    on_namespaces(3, scenario)
+
+
+@pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
+def test_addresses_and_names_never_become_part_of_a_script(by):
+    with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
+        by.block("run", ["10.0.0.1; reboot"])
+    with pytest.raises(ValueError, match="letters, digits"):
+        by.block('run" ; flush ruleset ; "', ["10.0.0.1"])
+    script = by.block("run", ["10.0.0.1"])[2]
+    assert "10.0.0.1" not in script
