@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from histories import Json, Op
 from nemesis import Nemesis, Partition, grudges
 from nemesis._filters import FILTERS, Filter
 from nemesis._links import link_states, resolve
+
+Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
 FILTER_NAMES = [each.name for each in FILTERS]
 
@@ -40,12 +43,12 @@ async def rules_of(host: Host) -> str:
 
 @contextlib.asynccontextmanager
 async def partitioned(
-    hosts: Sequence[Host], journal: Journal, partition: Partition, grudge: Json, **value: Json
+    hosts: Sequence[Host], journal: Journal, partition: Partition, value: Json
 ) -> AsyncIterator[tuple[Nemesis, Op]]:
     nemesis = Nemesis([partition], hosts, journal)
     await nemesis.setup()
     try:
-        order = Op("start-partition", {**value, "grudge": grudge})
+        order = Op("start-partition", value)
         yield nemesis, await nemesis.invoke(order)
     finally:
         await nemesis.teardown()
@@ -59,8 +62,10 @@ async def need(host: Host, by: Filter) -> None:
 
 
 @pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
-def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(on_namespaces, by):
-    async def scenario(hosts, journal):
+def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(
+    on_namespaces: Play, by: Filter
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         for other in FILTERS:
             await need(hosts[0], other)
         for host in hosts:
@@ -69,7 +74,7 @@ def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(
         before = [await rules_of(host) for host in hosts]
         deaf = {"n1": ["n2", "n3"]}
         partition = Partition(filters=[by.name])
-        async with partitioned(hosts, journal, partition, deaf) as (nemesis, done):
+        async with partitioned(hosts, journal, partition, {"grudge": deaf}) as (nemesis, done):
             assert (done.type, done.error) == ("ok", None)
             during = done.value["receipt"]["during"]
             assert during["cut"] == ["n2->n1", "n3->n1"]
@@ -84,12 +89,12 @@ def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(
 
 
 @pytest.mark.parametrize("shape", ["one", "halves", "majority-ring"])
-def test_every_shape_cuts_exactly_what_its_grudge_says(on_namespaces, shape):
-    async def scenario(hosts, journal):
+def test_every_shape_cuts_exactly_what_its_grudge_says(on_namespaces: Play, shape: str) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nodes = [host.name for host in hosts]
         value = Partition(shape).choose(nodes, Random(7), {})
         expected = grudges.links(grudges.from_json(value["grudge"], nodes))
-        async with partitioned(hosts, journal, Partition(), **value) as (_, done):
+        async with partitioned(hosts, journal, Partition(), value) as (_, done):
             assert (done.type, done.error) == ("ok", None)
             cut = done.value["receipt"]["during"]["cut"]
             assert {tuple(link.split("->")) for link in cut} == expected
@@ -97,21 +102,24 @@ def test_every_shape_cuts_exactly_what_its_grudge_says(on_namespaces, shape):
     on_namespaces(5, scenario)
 
 
-def test_hosts_without_any_firewall_tables_get_none_left_behind(on_namespaces):
-    async def scenario(hosts, journal):
+def test_hosts_without_any_firewall_tables_get_none_left_behind(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         before = [await rules_of(host) for host in hosts]
-        async with partitioned(hosts, journal, Partition(), {"n1": ["n2"]}) as (_, done):
+        async with partitioned(hosts, journal, Partition(), {"grudge": {"n1": ["n2"]}}) as (
+            _,
+            done,
+        ):
             assert done.type == "ok"
         assert [await rules_of(host) for host in hosts] == before
 
     on_namespaces(2, scenario)
 
 
-def test_rules_say_whose_they_are(on_namespaces):
-    async def scenario(hosts, journal):
+def test_rules_say_whose_they_are(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         await need(hosts[0], FILTERS[0])
         partition = Partition(filters=["iptables"])
-        async with partitioned(hosts, journal, partition, {"n1": ["n2"]}):
+        async with partitioned(hosts, journal, partition, {"grudge": {"n1": ["n2"]}}):
             rules = (await hosts[0].run(["iptables", "-S"])).text
         assert "-N MOMUS-" in rules
         drop = f'-s 10.66.0.2/32 -m comment --comment "momus:{journal.run}" -j DROP'
@@ -120,11 +128,14 @@ def test_rules_say_whose_they_are(on_namespaces):
     on_namespaces(2, scenario)
 
 
-def test_rules_deleted_behind_our_back_are_noticed(on_namespaces):
-    async def scenario(hosts, journal):
+def test_rules_deleted_behind_our_back_are_noticed(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         await need(hosts[0], FILTERS[1])
         partition = Partition(filters=["nft"])
-        async with partitioned(hosts, journal, partition, {"n1": ["n2"]}) as (nemesis, done):
+        async with partitioned(hosts, journal, partition, {"grudge": {"n1": ["n2"]}}) as (
+            nemesis,
+            done,
+        ):
             assert done.type == "ok"
             await hosts[0].run(["nft", "flush", "ruleset"])
             done = await nemesis.invoke(Op("stop-partition"))
@@ -134,8 +145,8 @@ def test_rules_deleted_behind_our_back_are_noticed(on_namespaces):
     on_namespaces(2, scenario)
 
 
-def test_a_network_that_is_cut_already_is_refused_before_the_load(on_namespaces):
-    async def scenario(hosts, journal):
+def test_a_network_that_is_cut_already_is_refused_before_the_load(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         await need(hosts[0], FILTERS[0])
         await hosts[0].run(["iptables", "-A", "INPUT", "-s", hosts[1].address, "-j", "DROP"])
         nemesis = Nemesis([Partition()], hosts, journal)
@@ -146,9 +157,12 @@ def test_a_network_that_is_cut_already_is_refused_before_the_load(on_namespaces)
     on_namespaces(2, scenario)
 
 
-def test_partitions_add_up_until_they_are_healed(on_namespaces):
-    async def scenario(hosts, journal):
-        async with partitioned(hosts, journal, Partition(), {"n1": ["n2"]}) as (nemesis, _):
+def test_partitions_add_up_until_they_are_healed(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async with partitioned(hosts, journal, Partition(), {"grudge": {"n1": ["n2"]}}) as (
+            nemesis,
+            _,
+        ):
             more = Op("start-partition", {"grudge": {"n1": ["n2", "n3"]}})
             done = await nemesis.invoke(more)
             assert (done.type, done.error) == ("ok", None)
@@ -159,8 +173,8 @@ def test_partitions_add_up_until_they_are_healed(on_namespaces):
     on_namespaces(3, scenario)
 
 
-def test_probes_of_several_runs_at_once_do_not_mistake_each_other(on_namespaces):
-    async def scenario(hosts, journal):  # noqa: ARG001
+def test_probes_of_several_runs_at_once_do_not_mistake_each_other(on_namespaces: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:  # noqa: ARG001
         table = {host.name: host for host in hosts}
         addresses = await resolve(table)
         links = {("n1", "n2"), ("n2", "n1")}
@@ -183,8 +197,10 @@ def test_probes_of_several_runs_at_once_do_not_mistake_each_other(on_namespaces)
         ({"choice": "primaries", "kind": "one"}, "cannot name its primaries"),
     ],
 )
-def test_an_order_that_makes_no_sense_cuts_nothing(on_namespaces, value, complaint):
-    async def scenario(hosts, journal):
+def test_an_order_that_makes_no_sense_cuts_nothing(
+    on_namespaces: Play, value: Json, complaint: str
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nemesis = Nemesis([Partition()], hosts, journal)
         await nemesis.setup()
         before = await rules_of(hosts[0])
@@ -197,8 +213,10 @@ def test_an_order_that_makes_no_sense_cuts_nothing(on_namespaces, value, complai
     on_namespaces(2, scenario)
 
 
-def test_primaries_are_isolated_when_the_system_names_them(on_namespaces, system):
-    async def scenario(hosts, journal):
+def test_primaries_are_isolated_when_the_system_names_them(
+    on_namespaces: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nemesis = Nemesis([Partition(system=system)], hosts, journal)
         await nemesis.setup()
         order = Op("start-partition", {"choice": "primaries", "kind": "one", "targets": None})
@@ -212,7 +230,7 @@ def test_primaries_are_isolated_when_the_system_names_them(on_namespaces, system
 
 
 @pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
-def test_addresses_and_names_never_become_part_of_a_script(by):
+def test_addresses_and_names_never_become_part_of_a_script(by: Filter) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         by.block("run", ["10.0.0.1; reboot"])
     with pytest.raises(ValueError, match="letters, digits"):

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from cluster import Host, HostError, Journal
 from histories import Json, Op
-from nemesis import Kill, Nemesis, NotHealed, Partition, Pause, Unsupported, targets
+from nemesis import Fault, Kill, Nemesis, NotHealed, Partition, Pause, Unsupported, targets
 from nemesis._processes import look
+
+Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
 
 class Order:
@@ -28,7 +30,9 @@ class Order:
 
 
 @contextlib.asynccontextmanager
-async def at_work(system, hosts: Sequence[Host], journal: Journal, *faults):
+async def at_work(
+    system: Any, hosts: Sequence[Host], journal: Journal, *faults: Fault
+) -> AsyncIterator[Order]:
     nemesis = Nemesis(faults, hosts, journal)
     await nemesis.setup()
     for host in hosts:
@@ -48,8 +52,8 @@ def on_hosts(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"on_{request.param}")
 
 
-def test_a_killed_process_is_gone_and_healing_starts_it_again(on_hosts, system):
-    async def scenario(hosts, journal):
+def test_a_killed_process_is_gone_and_healing_starts_it_again(on_hosts: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Kill(system)) as order:
             done = await order("start-kill", {"targets": ["n2"]})
             assert (done.type, done.error) == ("ok", None)
@@ -62,8 +66,10 @@ def test_a_killed_process_is_gone_and_healing_starts_it_again(on_hosts, system):
     on_hosts(3, scenario)
 
 
-def test_a_paused_process_stands_still_with_its_children_and_goes_on_afterwards(on_hosts, system):
-    async def scenario(hosts, journal):
+def test_a_paused_process_stands_still_with_its_children_and_goes_on_afterwards(
+    on_hosts: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Pause(system)) as order:
             before = await look(hosts[0], "sleepers")
             done = await order("start-pause", {"targets": ["n1", "n3"]})
@@ -77,9 +83,9 @@ def test_a_paused_process_stands_still_with_its_children_and_goes_on_afterwards(
 
 
 def test_the_undo_is_in_the_journal_while_the_fault_is_in_force_and_closed_afterwards(
-    on_local, system
-):
-    async def scenario(hosts, journal):
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         def pauses() -> list[str]:
             entries = Journal.open_entries(journal.path)
             return [entry.host["name"] for entry in entries if entry.kind == "pause"]
@@ -93,22 +99,25 @@ def test_the_undo_is_in_the_journal_while_the_fault_is_in_force_and_closed_after
     on_local(2, scenario)
 
 
-def test_the_journal_is_written_before_the_host_is_touched(on_local, system):
-    async def scenario(hosts, journal):
-        class Careful(type(system)):
-            async def pause(self, host: Host) -> None:
-                kinds = [entry.kind for entry in Journal.open_entries(journal.path)]
-                assert "pause" in kinds
-                await super().pause(host)
+def test_the_journal_is_written_before_the_host_is_touched(
+    on_local: Play, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        pause = system.pause
 
-        async with at_work(system, hosts, journal, Pause(Careful())) as order:
+        async def carefully(host: Host) -> None:
+            assert "pause" in [entry.kind for entry in Journal.open_entries(journal.path)]
+            await pause(host)
+
+        monkeypatch.setattr(system, "pause", carefully)
+        async with at_work(system, hosts, journal, Pause(system)) as order:
             assert (await order("start-pause", {"targets": ["n1"]})).type == "ok"
 
     on_local(1, scenario)
 
 
-def test_a_process_that_was_not_running_cannot_be_struck(on_local, system):
-    async def scenario(hosts, journal):
+def test_a_process_that_was_not_running_cannot_be_struck(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Pause(system), Kill(system)) as order:
             await hosts[0].stop("sleepers")
             for fault in ("pause", "kill"):
@@ -120,22 +129,25 @@ def test_a_process_that_was_not_running_cannot_be_struck(on_local, system):
     on_local(1, scenario)
 
 
-def test_a_signal_that_does_nothing_is_noticed(on_local, system, monkeypatch):
+def test_a_signal_that_does_nothing_is_noticed(
+    on_local: Play, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("nemesis._processes.SETTLE_S", 0.1)
 
-    async def scenario(hosts, journal):
-        class Lying(type(system)):
-            async def pause(self, host: Host) -> None: ...
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async def lie(host: Host) -> None:
+            assert host.name == "n1"
 
-        async with at_work(system, hosts, journal, Pause(Lying())) as order:
+        monkeypatch.setattr(system, "pause", lie)
+        async with at_work(system, hosts, journal, Pause(system)) as order:
             done = await order("start-pause", {"targets": ["n1"]})
             assert done.error == "n1 was running after the strike, not paused"
 
     on_local(1, scenario)
 
 
-def test_somebody_who_restarts_a_killed_process_is_noticed(on_local, system):
-    async def scenario(hosts, journal):
+def test_somebody_who_restarts_a_killed_process_is_noticed(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Kill(system)) as order:
             await order("start-kill", {"targets": ["n1"]})
             await system.start(hosts[0])
@@ -145,8 +157,10 @@ def test_somebody_who_restarts_a_killed_process_is_noticed(on_local, system):
     on_local(1, scenario)
 
 
-def test_primaries_that_nobody_observed_are_asked_for_when_they_are_struck(on_local, system):
-    async def scenario(hosts, journal):
+def test_primaries_that_nobody_observed_are_asked_for_when_they_are_struck(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         kill = Kill(system, targets.primaries)
         async with at_work(system, hosts, journal, kill) as order:
             done = await order("start-kill", {"targets": None, "choice": "primaries"})
@@ -156,8 +170,8 @@ def test_primaries_that_nobody_observed_are_asked_for_when_they_are_struck(on_lo
     on_local(2, scenario)
 
 
-def test_a_system_without_primaries_says_so(on_local, system):
-    async def scenario(hosts, journal):
+def test_a_system_without_primaries_says_so(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         class Flock:
             name = "sleepers"
             kill, start = system.kill, system.start
@@ -170,9 +184,9 @@ def test_a_system_without_primaries_says_so(on_local, system):
 
 
 def test_half_of_the_hosts_unreachable_the_others_are_healed_and_the_rest_is_named(
-    on_local, system
-):
-    async def scenario(hosts, journal):
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         gone: set[str] = set()
 
         def unplug(host: Host) -> None:
@@ -204,17 +218,20 @@ def test_half_of_the_hosts_unreachable_the_others_are_healed_and_the_rest_is_nam
     on_local(4, scenario)
 
 
-def test_a_cancelled_strike_is_healed_by_teardown(on_local, system):
-    async def scenario(hosts, journal):
+def test_a_cancelled_strike_is_healed_by_teardown(
+    on_local: Play, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         struck = asyncio.Event()
+        pause = system.pause
 
-        class Slow(type(system)):
-            async def pause(self, host: Host) -> None:
-                await super().pause(host)
-                struck.set()
-                await asyncio.sleep(0.1)
+        async def slowly(host: Host) -> None:
+            await pause(host)
+            struck.set()
+            await asyncio.sleep(0.1)
 
-        nemesis = Nemesis([Pause(Slow())], hosts, journal)
+        monkeypatch.setattr(system, "pause", slowly)
+        nemesis = Nemesis([Pause(system)], hosts, journal)
         await nemesis.setup()
         await system.start(hosts[0])
         strike = asyncio.ensure_future(nemesis.invoke(Op("start-pause", {"targets": ["n1"]})))
@@ -229,8 +246,10 @@ def test_a_cancelled_strike_is_healed_by_teardown(on_local, system):
     on_local(1, scenario)
 
 
-def test_the_undo_of_a_pause_touches_no_other_process_that_got_the_pid(on_local, system):
-    async def scenario(hosts, journal):
+def test_the_undo_of_a_pause_touches_no_other_process_that_got_the_pid(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Pause(system)) as order:
             await order("start-pause", {"targets": ["n1"]})
             [entry] = [e for e in Journal.open_entries(journal.path) if e.kind == "pause"]
@@ -244,10 +263,10 @@ def test_the_undo_of_a_pause_touches_no_other_process_that_got_the_pid(on_local,
     on_local(1, scenario)
 
 
-def test_a_partition_of_local_processes_is_refused_before_the_load(on_local):
-    async def scenario(hosts, journal):
+def test_a_partition_of_local_processes_is_refused_before_the_load(on_local: Play) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nemesis = Nemesis([Partition()], hosts, journal)
-        with pytest.raises(Unsupported, match="no network of its own .* use namespaces"):
+        with pytest.raises(Unsupported, match=r"no network of its own .* use namespaces"):
             await nemesis.setup()
 
     on_local(2, scenario)
@@ -262,8 +281,10 @@ def test_a_partition_of_local_processes_is_refused_before_the_load(on_local):
         (None, "not None"),
     ],
 )
-def test_targets_that_do_not_exist_are_refused(on_local, system, value, complaint):
-    async def scenario(hosts, journal):
+def test_targets_that_do_not_exist_are_refused(
+    on_local: Play, system: Any, value: Json, complaint: str
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         async with at_work(system, hosts, journal, Kill(system)) as order:
             done = await order("start-kill", value)
             assert done.type == "info"

@@ -75,7 +75,9 @@ def invoke(nemesis: Nemesis, f: str, value: Json = None) -> Op:
 ONE = {"targets": ["n1"]}
 
 
-def test_a_fault_that_worked_has_a_receipt_with_what_was_seen_before_and_during(nemesis):
+def test_a_fault_that_worked_has_a_receipt_with_what_was_seen_before_and_during(
+    nemesis: Nemesis,
+) -> None:
     done = invoke(nemesis, "start-lamp", {"targets": ["n1"], "choice": "one"})
     assert (done.type, done.error) == ("ok", None)
     assert done.value == {
@@ -89,7 +91,9 @@ def test_a_fault_that_worked_has_a_receipt_with_what_was_seen_before_and_during(
     }
 
 
-def test_a_stopped_fault_has_a_receipt_with_what_was_seen_during_and_after(nemesis):
+def test_a_stopped_fault_has_a_receipt_with_what_was_seen_during_and_after(
+    nemesis: Nemesis,
+) -> None:
     invoke(nemesis, "start-lamp", ONE)
     done = invoke(nemesis, "stop-lamp")
     assert done.type == "ok"
@@ -103,7 +107,7 @@ def test_a_stopped_fault_has_a_receipt_with_what_was_seen_during_and_after(nemes
     }
 
 
-def test_a_fault_without_effect_is_no_success(nemesis, lamp):
+def test_a_fault_without_effect_is_no_success(nemesis: Nemesis, lamp: Lamp) -> None:
     lamp.dud = {"n1"}
     done = invoke(nemesis, "start-lamp", ONE)
     assert done.type == "info"
@@ -111,20 +115,24 @@ def test_a_fault_without_effect_is_no_success(nemesis, lamp):
     assert done.value["receipt"]["ok"] is False
 
 
-def test_what_was_broken_before_was_not_broken_by_the_fault(nemesis, lamp):
+def test_what_was_broken_before_was_not_broken_by_the_fault(nemesis: Nemesis, lamp: Lamp) -> None:
     lamp.lamps["n1"] = "dark"
     done = invoke(nemesis, "start-lamp", ONE)
     assert done.type == "info"
     assert done.error == "n1 was dark before the strike, not bright"
 
 
-def test_a_fault_that_breaks_more_than_it_was_told_to_is_found_out(nemesis, lamp):
+def test_a_fault_that_breaks_more_than_it_was_told_to_is_found_out(
+    nemesis: Nemesis, lamp: Lamp
+) -> None:
     lamp.also = {"n3"}
     done = invoke(nemesis, "start-lamp", ONE)
     assert done.error == "n3 was bright and is dark, though nobody struck it"
 
 
-def test_a_fault_that_was_healed_behind_our_back_is_noticed_when_it_is_stopped(nemesis, lamp):
+def test_a_fault_that_was_healed_behind_our_back_is_noticed_when_it_is_stopped(
+    nemesis: Nemesis, lamp: Lamp
+) -> None:
     invoke(nemesis, "start-lamp", ONE)
     lamp.lamps["n1"] = "bright"
     done = invoke(nemesis, "stop-lamp")
@@ -132,7 +140,7 @@ def test_a_fault_that_was_healed_behind_our_back_is_noticed_when_it_is_stopped(n
     assert done.error == "n1 was bright before it was healed, not dark"
 
 
-def test_what_cannot_be_healed_is_named_and_tried_again(nemesis, lamp):
+def test_what_cannot_be_healed_is_named_and_tried_again(nemesis: Nemesis, lamp: Lamp) -> None:
     invoke(nemesis, "start-lamp", {"targets": ["n1", "n2"]})
     lamp.stuck = {"n2": "no route to host"}
     done = invoke(nemesis, "stop-lamp")
@@ -143,19 +151,19 @@ def test_what_cannot_be_healed_is_named_and_tried_again(nemesis, lamp):
     assert invoke(nemesis, "stop-lamp").type == "ok"
 
 
-def test_strikes_add_up_and_one_stop_heals_them_all(nemesis, lamp):
+def test_strikes_add_up_and_one_stop_heals_them_all(nemesis: Nemesis, lamp: Lamp) -> None:
     invoke(nemesis, "start-lamp", ONE)
     assert invoke(nemesis, "start-lamp", {"targets": ["n1", "n3"]}).type == "ok"
     assert invoke(nemesis, "stop-lamp").value["targets"] == ["n1", "n3"]
     assert set(lamp.lamps.values()) == {"bright"}
 
 
-def test_stopping_what_was_never_started_is_no_trouble(nemesis):
+def test_stopping_what_was_never_started_is_no_trouble(nemesis: Nemesis) -> None:
     done = invoke(nemesis, "stop-lamp")
     assert (done.type, done.value) == ("ok", {"targets": [], "receipt": {"ok": True}})
 
 
-def test_striking_nobody_is_a_success_only_if_it_was_wished_for(nemesis):
+def test_striking_nobody_is_a_success_only_if_it_was_wished_for(nemesis: Nemesis) -> None:
     assert invoke(nemesis, "start-lamp", {"targets": [], "choice": "none"}).type == "ok"
     done = invoke(nemesis, "start-lamp", {"targets": [], "choice": "minority"})
     assert done.type == "info"
@@ -170,7 +178,9 @@ def test_striking_nobody_is_a_success_only_if_it_was_wished_for(nemesis):
         ("start-lamp", 7, "lamps need targets, not 7"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_answered_not_obeyed(nemesis, lamp, f, value, complaint):
+def test_an_order_that_makes_no_sense_is_answered_not_obeyed(
+    nemesis: Nemesis, lamp: Lamp, f: str, value: Json, complaint: str
+) -> None:
     done = invoke(nemesis, f, value)
     assert done.type == "info"
     assert complaint in done.error
@@ -178,13 +188,15 @@ def test_an_order_that_makes_no_sense_is_answered_not_obeyed(nemesis, lamp, f, v
     assert set(lamp.lamps.values()) == {"bright"}
 
 
-def test_teardown_heals_whatever_is_left(nemesis, lamp):
+def test_teardown_heals_whatever_is_left(nemesis: Nemesis, lamp: Lamp) -> None:
     invoke(nemesis, "start-lamp", ONE)
     asyncio.run(nemesis.teardown())
     assert set(lamp.lamps.values()) == {"bright"}
 
 
-def test_teardown_names_the_hosts_that_stay_broken_and_what_to_do(nemesis, lamp, tmp_path):
+def test_teardown_names_the_hosts_that_stay_broken_and_what_to_do(
+    nemesis: Nemesis, lamp: Lamp, tmp_path: Path
+) -> None:
     invoke(nemesis, "start-lamp", ONE)
     lamp.stuck = {"n1": "no route to host"}
     with pytest.raises(NotHealed, match="lamp on n1: no route to host") as raised:
