@@ -1,5 +1,35 @@
 """What it means: every checker maps a history to a verdict."""
 
-from checker._verdict import Counterexample, Unknown, Valid, Verdict, merge_valid
+from checker._certificate import verify
+from checker._linearizable import ALGORITHMS, linearizable
+from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
+from checker._registers import MODELS, cas_register, kv, register
+from checker._verdict import (
+    Counterexample,
+    Linearization,
+    Unknown,
+    Valid,
+    Verdict,
+    merge_valid,
+)
 
-__all__ = ["Counterexample", "Unknown", "Valid", "Verdict", "merge_valid"]
+__all__ = [
+    "ALGORITHMS",
+    "ILLEGAL",
+    "MODELS",
+    "Call",
+    "Counterexample",
+    "Illegal",
+    "Linearization",
+    "Model",
+    "ModelError",
+    "Unknown",
+    "Valid",
+    "Verdict",
+    "cas_register",
+    "kv",
+    "linearizable",
+    "merge_valid",
+    "register",
+    "verify",
+]

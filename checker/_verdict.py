@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+import numpy as np
 
 from histories import Event, Json
 
@@ -39,6 +40,17 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
+class Linearization(msgspec.Struct, frozen=True):
+    """The certificate of one key: its operations in an order that the model allows.
+
+    `order` holds the indexes of their invocations, shape ``(n_linearized,)``; crashed
+    operations that took no effect are left out.  `checker.verify` accepts or refuses it.
+    """
+
+    key: Json
+    order: np.ndarray[tuple[int], np.dtype[np.uint32]]
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """Why there is no verdict (`cause`: time, memory, vacuous, harness) and what would settle it."""
 
@@ -51,7 +63,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     """The judgement of one checker over one history.
 
     `operations` counts the client operations judged; `seconds` the wall time it took;
-    `notes` are remarks a reader must know (what was assumed or left out), in English.
+    `notes` are remarks a reader must know (what was assumed or left out), in English;
+    `certificates` prove what is valid, key by key.
     """
 
     valid: Valid
@@ -65,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
     details: dict[str, Any] = {}
     parts: dict[str, Verdict] = {}
+    certificates: tuple[Linearization, ...] = ()
 
 
 def merge_valid(parts: Iterable[Valid]) -> Valid:

@@ -1,5 +1,31 @@
+//! Linearizability: the general search, and what Python sees of it.
+//!
+//! A history's columns become `Operations` (operations.rs, history.rs): one `KeyHistory`
+//! per key, in which operations are numbers, classes of equal operations are numbers, and
+//! open operations hold slots.  A model (register.rs, strings.rs, python.rs) answers what a
+//! class does to a state.  `keys` searches the keys side by side, each by `depth_first`.
+
+mod bits;
+mod boundary;
+mod budget;
+mod depth_first;
+#[cfg(test)]
+mod depth_first_tests;
+mod failed;
+mod history;
+mod keys;
+mod model;
+mod operations;
+mod outcome;
+mod python;
+mod register;
+mod strings;
+mod values;
+
 use pyo3::prelude::*;
 
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<boundary::Operations>()?;
+    module.add_class::<boundary::Answer>()?;
     Ok(())
 }

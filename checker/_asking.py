@@ -1,0 +1,63 @@
+"""Between the engine's numbers and a model's values.
+
+The engine knows states and operations by number.  `Asking` holds both sides of that
+dictionary for one model and one history; the engine calls it once per distinct
+(state, class).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from checker._model import ILLEGAL, Call, Model, ModelError
+
+
+class Asking:
+    """Steps of `model` by number: ``asking(state, class)`` is the next state, or -1.
+
+    Invariant: ``states[n]`` is the state numbered ``n``, and ``states[0]`` the initial one.
+    Two states have one number iff they are equal, value and type.
+    """
+
+    def __init__(self, model: Model, calls: Sequence[Call]) -> None:
+        self.model = model
+        self.calls = calls
+        self.states: list[Any] = []
+        self._numbers: dict[Any, int] = {}
+        self._number(model.initial)
+
+    def __call__(self, state: int, klass: int) -> int:
+        before, call = self.states[state], self.calls[klass]
+        # A state that cannot be hashed could be changed by a careless step; it gets a copy.
+        given = before if before.__hash__ is not None else copy.deepcopy(before)
+        after = self.model.step(given, call)
+        if after is ILLEGAL:
+            return -1
+        number = self._number(after)
+        if number != state and call.f in self.model.read_only:
+            raise ModelError(
+                f"the model {self.model.name} declares {call.f!r} read-only, but in state "
+                f"{before!r} it leads to {after!r}; take it out of read_only"
+            )
+        return number
+
+    def _number(self, state: Any) -> int:
+        frozen = _freeze(state)
+        number = self._numbers.setdefault(frozen, len(self.states))
+        if number == len(self.states):
+            self.states.append(state)
+        return number
+
+
+def _freeze(state: Any) -> Any:
+    """A hashable stand-in, equal iff value and type are (``True`` is not ``1``)."""
+    if isinstance(state, list | tuple):
+        return (type(state), tuple(_freeze(element) for element in state))
+    if isinstance(state, dict):
+        items = frozenset((_freeze(name), _freeze(value)) for name, value in state.items())
+        return (dict, items)
+    if isinstance(state, set | frozenset):
+        return (frozenset, frozenset(_freeze(element) for element in state))
+    return (type(state), state)

@@ -1,0 +1,65 @@
+"""The verifier: is this order of operations really a linearization of that history?
+
+It knows nothing of the search that found the order.  It replays the model along the order,
+and checks that each operation can be given a point in time inside its interval such that
+the points do not decrease.  That is so iff no operation returned before one placed in
+front of it was invoked: take as point the latest invocation so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from checker._model import ILLEGAL, Call, Model
+from checker._verdict import Linearization
+from histories import History
+
+_OK, _FAIL = 1, 2
+
+
+def verify(history: History, model: Model, certificates: Iterable[Linearization]) -> str | None:
+    """Checks certificates of all the keys of a history: None if they prove it valid.
+
+    Otherwise the answer says what is wrong.  Each completed client operation must be
+    placed exactly once, a crashed one at most once, a failed one never.
+    """
+    time = _instants(history)
+    required = {
+        int(index)
+        for index in np.flatnonzero((history.type == 0) & (history.process >= 0))
+        if history.pairs[index] >= 0 and history.type[history.pairs[index]] == _OK
+    }
+    placed: set[int] = set()
+    for certificate in certificates:
+        state, latest = model.initial, -1
+        for index in map(int, certificate.order):
+            if index in placed or history.type[index] != 0 or history.process[index] < 0:
+                return f"event {index} is not an invocation to be placed once"
+            placed.add(index)
+            partner = int(history.pairs[index])
+            outcome = history.type[partner] if partner >= 0 else None
+            if outcome == _FAIL:
+                return f"the operation of event {index} certainly did not happen"
+            completed = outcome == _OK
+            if history.key_of(int(history.key[index])) != certificate.key:
+                return f"the operation of event {index} is on another key"
+            latest = max(latest, int(time[index]))
+            if completed and time[partner] < latest:
+                return f"the operation of event {index} returned before one placed before it"
+            result = history.value_of(int(history.value[partner])) if completed else None
+            argument = history.value_of(int(history.value[index]))
+            call = Call(history.f_names[history.f[index]], argument, result, completed)
+            state = model.step(state, call)
+            if state is ILLEGAL:
+                return f"the model does not allow the operation of event {index} there"
+    missing = required - placed
+    return f"the operation of event {min(missing)} is not placed" if missing else None
+
+
+def _instants(history: History) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The time of each event, or its number where the history has no clock."""
+    if len(history) > 1 and history.time[0] == history.time[-1]:
+        return np.arange(len(history), dtype=np.int64)
+    return history.time

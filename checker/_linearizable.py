@@ -1,0 +1,212 @@
+"""Is a history linearizable?
+
+Each key is an object of its own (linearizability is local), and each is searched by the
+engine: does some order of the operations exist that the model allows and that never puts
+an operation before one that had returned when it was invoked?  A `valid` carries that
+order for each key; an `invalid` the first operation of each key that cannot be placed and
+what was possible just before.
+
+Deliberately not here: the search (engine/src/search), the wording (`_explanation`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from checker._asking import Asking
+from checker._explanation import explain
+from checker._model import Call, Model, ModelError
+from checker._registers import MODELS
+from checker._verdict import Counterexample, Linearization, Unknown, Verdict, merge_valid
+from engine._native import Answer, Operations, canonical_json
+from histories import History, Json
+
+ALGORITHMS: Final = ("auto", "jit")
+"""``jit`` is just-in-time linearization, the general search; ``auto`` picks."""
+
+_JIT: Final = "just-in-time linearization"
+
+_COUNTEREXAMPLES_MAX: Final = 1_000
+"""More failing keys than this are counted, not shown."""
+
+
+class Limits(NamedTuple):
+    """What a call may cost: wall seconds, bytes of search tables, threads."""
+
+    seconds: float | None
+    bytes: int | None
+    jobs: int
+
+
+def linearizable(
+    history: History,
+    model: str | Model = "cas-register",
+    *,
+    initial: Json = None,
+    time_limit_s: float | None = None,
+    memory_limit_bytes: int | None = None,
+    algorithm: str = "auto",
+    jobs: int | None = None,
+) -> Verdict:
+    """Judge whether each key of `history` is linearizable with respect to `model`.
+
+    `model` is a name (`register`, `cas-register`, `kv`) with an `initial` value, or a
+    `Model`, which has its own.  The limits are checked inside the search; by default there
+    is no limit in time, and half of the machine's free memory.  `jobs` threads search
+    different keys (default: all cores).
+
+    Raises `ModelError` where an operation does not fit the model, and `ValueError` where
+    an argument makes no sense.
+    """
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"unknown algorithm {algorithm!r}; try one of {', '.join(ALGORITHMS)}")
+    started = time.perf_counter()
+    chosen = _chosen(model, initial)
+    operations = Operations(
+        history.time,
+        history.process,
+        history.type,
+        history.f,
+        history.key,
+        history.value,
+        history.pairs,
+    )
+    limits = Limits(
+        time_limit_s,
+        memory_limit_bytes if memory_limit_bytes is not None else _free_memory_bytes(),
+        jobs if jobs is not None else len(os.sched_getaffinity(0)),
+    )
+    if limits.jobs < 1 or (limits.seconds is not None and limits.seconds < 0):
+        raise ValueError("jobs is at least 1 and time_limit_s at least 0")
+    answers, states = _search(history, operations, chosen, limits)
+    keys = [history.key_of(code) for code in operations.keys]
+    failed = [index for index, answer in enumerate(answers) if answer.verdict == "invalid"]
+    counterexamples = tuple(
+        explain(history, chosen, operations, keys[index], answers[index], states)
+        for index in failed[:_COUNTEREXAMPLES_MAX]
+    )
+    return Verdict(
+        valid=merge_valid(_valid(answer) for answer in answers),
+        checker="linearizable",
+        model=chosen.name,
+        algorithm=_JIT,
+        operations=operations.count,
+        seconds=time.perf_counter() - started,
+        counterexamples=counterexamples,
+        unknown=_unknown(keys, answers, limits) if not failed else None,
+        notes=_notes(operations, len(failed)),
+        details={"keys": len(keys), "invalid_keys": len(failed)},
+        certificates=tuple(
+            Linearization(key, answer.order)
+            for key, answer in zip(keys, answers, strict=True)
+            if answer.verdict == "valid"
+        ),
+    )
+
+
+def _chosen(model: str | Model, initial: Json) -> Model:
+    if isinstance(model, Model):
+        if initial is not None:
+            raise ValueError("a Model has its own initial state; leave `initial` out")
+        return model
+    if model not in MODELS:
+        raise ValueError(f"unknown model {model!r}; try one of {', '.join(MODELS)}")
+    made: Model = MODELS[model](initial)
+    return made
+
+
+def _search(
+    history: History, operations: Operations, model: Model, limits: Limits
+) -> tuple[Sequence[Answer], Sequence[Json] | None]:
+    """The answer for each key, and the states by number where Python numbered them."""
+    if model.native is None:
+        asking = Asking(model, [_call(history, klass) for klass in operations.classes])
+        read_only = [call.f in model.read_only for call in asking.calls]
+        return operations.search_python(asking, read_only, limits), asking.states
+    names, values = history.f_names, (history.values.offsets, history.values.data)
+    initial = canonical_json(msgspec.json.encode(model.initial)).decode()
+    try:
+        if model.native == "kv":
+            return operations.search_strings(names, values, initial, limits), None
+        with_cas = model.native == "cas-register"
+        return operations.search_register(names, values, initial, with_cas, limits), None
+    except ValueError as error:
+        if len(error.args) != 2:
+            raise
+        klass, message = error.args
+        raise ModelError(f"{_where(history, operations, klass)}: {message}") from None
+
+
+def _call(history: History, klass: tuple[int, int, int, bool]) -> Call:
+    f, argument, result, completed = klass
+    return Call(
+        history.f_names[f], history.value_of(argument), history.value_of(result), completed
+    )
+
+
+def _where(history: History, operations: Operations, klass: int) -> str:
+    """The first operation of a class, as a place in the user's file."""
+    f, argument, _, _ = operations.classes[klass]
+    mask = (history.f == f) & (history.value == argument) & (history.type == 0)
+    event = int((mask & (history.process >= 0)).argmax())
+    line = history.line(event)
+    name = history.source or "history"
+    return f"{name}:{line}" if line is not None else f"{name}, event {event}"
+
+
+def _valid(answer: Answer) -> bool | str:
+    return {"valid": True, "invalid": False}.get(answer.verdict, "unknown")
+
+
+def _unknown(keys: Sequence[Json], answers: Sequence[Answer], limits: Limits) -> Unknown | None:
+    """Why there is no verdict: the keys that are still open, and what ended their search."""
+    still_open = [
+        (key, answer)
+        for key, answer in zip(keys, answers, strict=True)
+        if answer.verdict == "unknown"
+    ]
+    if not still_open:
+        return None
+    key, answer = still_open[0]
+    done = f"{len(keys) - len(still_open)} of {len(keys)} keys are proven linearizable"
+    place = f"the search of key {key!r} had placed {answer.position} completed operations"
+    if answer.exhausted == "time":
+        sentence = f"The time limit of {limits.seconds:g} s ran out: {done}; {place}."
+        return Unknown("time", sentence, "Give it more time (--time-limit).")
+    if answer.exhausted == "memory":
+        allowed = f"{(limits.bytes or 0) / 1e6:,.0f} MB"
+        sentence = f"The memory limit of {allowed} was reached: {done}; {place}."
+        return Unknown("memory", sentence, "Give it more memory (--memory-limit).")
+    sentence = f"More than 4,096 operations of key {key!r} are open at once; {done}."
+    return Unknown("memory", sentence, "Record the history with fewer clients per key.")
+
+
+def _notes(operations: Operations, failed: int) -> tuple[str, ...]:
+    notes = []
+    if operations.timeless:
+        notes.append("All time stamps are equal, so the order of the events was taken instead.")
+    elif operations.ties:
+        notes.append(
+            f"{operations.ties} invocations carry the same time as a completion just before "
+            "them; intervals are closed, so these operations count as concurrent."
+        )
+    if failed > _COUNTEREXAMPLES_MAX:
+        notes.append(f"{failed} keys fail; the first {_COUNTEREXAMPLES_MAX} are shown.")
+    return tuple(notes)
+
+
+def _free_memory_bytes() -> int | None:
+    """Half of the memory that is free now; None where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024 // 2
+    except OSError:
+        pass
+    return None

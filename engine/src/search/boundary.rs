@@ -1,0 +1,338 @@
+//! The Python boundary of the search: columns in, answers out, and nothing decided.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{sync_channel, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::{PyOverflowError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+
+use super::budget::{Budget, Exhausted};
+use super::history::TooWide;
+use super::keys::search_keys;
+use super::model::{State, Transitions};
+use super::operations::{Columns, Operations as Gathered};
+use super::outcome::Outcome;
+use super::python::PythonModel;
+use super::register::{self, Misfit};
+use super::strings::Strings;
+use super::values::Texts;
+
+/// How often a search looks whether Python has a signal to handle.
+const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The client operations of a history, grouped by key and ready to be searched.
+#[pyclass(frozen)]
+pub struct Operations {
+    gathered: Gathered,
+}
+
+/// The limits of a call.
+#[derive(FromPyObject)]
+struct Limits {
+    seconds: Option<f64>,
+    bytes: Option<usize>,
+    jobs: usize,
+}
+
+/// What was found for one key.
+#[pyclass(frozen, get_all)]
+pub struct Answer {
+    /// "valid", "invalid" or "unknown".
+    verdict: &'static str,
+    /// Why it is unknown: "time", "memory", "width".
+    exhausted: Option<&'static str>,
+    /// Valid: a linearization, as invocation events.  Invalid: a longest one that stops
+    /// before the first operation that cannot be placed.
+    order: Py<PyArray1<u32>>,
+    /// The first operation that cannot be placed, as its invocation event.
+    stuck: Option<u32>,
+    /// The returns before this one can all be placed.
+    position: u32,
+    /// What was possible just before: (state, open operations linearized, crashed
+    /// operations consumed as (class, how many)).
+    configurations: Vec<(String, Vec<u32>, Vec<(u32, u16)>)>,
+    configurations_total: u64,
+}
+
+#[pymethods]
+impl Operations {
+    /// Groups the client operations of a history.  All columns have one entry per event;
+    /// `partner` is the event that completes or invoked this one, codes are -1 for null.
+    ///
+    /// Raises `OverflowError` where more than 65,535 operations of one key are open at once.
+    #[new]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        py: Python<'_>,
+        time: PyReadonlyArray1<i64>,
+        process: PyReadonlyArray1<i32>,
+        kind: PyReadonlyArray1<u8>,
+        f: PyReadonlyArray1<i32>,
+        key: PyReadonlyArray1<i32>,
+        value: PyReadonlyArray1<i32>,
+        partner: PyReadonlyArray1<i64>,
+    ) -> PyResult<Self> {
+        let columns = Columns {
+            time: time.as_slice()?,
+            process: process.as_slice()?,
+            kind: kind.as_slice()?,
+            f: f.as_slice()?,
+            key: key.as_slice()?,
+            value: value.as_slice()?,
+            partner: partner.as_slice()?,
+        };
+        let gathered = py.detach(|| Gathered::new(&columns)).map_err(|TooWide| {
+            PyOverflowError::new_err("more than 65,535 operations of one key are open at once")
+        })?;
+        Ok(Operations { gathered })
+    }
+
+    /// The codes of the keys, in order of first appearance.
+    #[getter]
+    fn keys(&self) -> Vec<i32> {
+        self.gathered.keys.iter().map(|(key, _)| *key).collect()
+    }
+
+    /// How many operations each key has, completed and crashed.
+    #[getter]
+    fn sizes(&self) -> Vec<usize> {
+        self.gathered
+            .keys
+            .iter()
+            .map(|(_, key)| key.len())
+            .collect()
+    }
+
+    /// All operations that count: completed and crashed ones.
+    #[getter]
+    fn count(&self) -> usize {
+        self.gathered.count
+    }
+
+    /// Completions that share their time stamp with a later invocation.
+    #[getter]
+    fn ties(&self) -> usize {
+        self.gathered.ties
+    }
+
+    /// All time stamps were equal and were ignored.
+    #[getter]
+    fn timeless(&self) -> bool {
+        self.gathered.timeless
+    }
+
+    /// The distinct operations: (f, argument, result, completed), in codes.
+    #[getter]
+    fn classes(&self) -> Vec<(i32, i32, i32, bool)> {
+        let tuple = |class: &super::operations::ClassKey| {
+            (class.f, class.argument, class.result, class.completed)
+        };
+        self.gathered.classes.iter().map(tuple).collect()
+    }
+
+    /// Searches each key as a register (with compare-and-set, or without).
+    ///
+    /// `names` are the operations' names by code; `values` the canonical JSON texts by code,
+    /// as offsets and data; `initial` the canonical JSON text of the initial value.
+    /// Raises `ValueError((class, message))` where an operation does not fit the model.
+    fn search_register(
+        &self,
+        py: Python<'_>,
+        names: Vec<String>,
+        values: (PyReadonlyArray1<i64>, PyBackedBytes),
+        initial: &str,
+        with_cas: bool,
+        limits: Limits,
+    ) -> PyResult<Vec<Answer>> {
+        let texts = texts(&values)?;
+        let (model, states) =
+            register::compile(&self.gathered.classes, &names, &texts, initial, with_cas)
+                .map_err(misfit)?;
+        let text = |_: &_, state: State| states[state as usize].clone();
+        self.search(py, model, register::INITIAL, limits, text)
+    }
+
+    /// Searches each key as a string with `get`, `put` and `append`.
+    fn search_strings(
+        &self,
+        py: Python<'_>,
+        names: Vec<String>,
+        values: (PyReadonlyArray1<i64>, PyBackedBytes),
+        initial: &str,
+        limits: Limits,
+    ) -> PyResult<Vec<Answer>> {
+        let texts = texts(&values)?;
+        let model =
+            Strings::compile(&self.gathered.classes, &names, &texts, initial).map_err(misfit)?;
+        self.search(py, model, 0, limits, Strings::text)
+    }
+
+    /// Searches each key with a model written in Python: `ask(state, class)` answers the
+    /// number of the next state or -1; states are the numbers that `ask` gave out, the
+    /// initial one is 0.  `read_only` tells of each class whether it never changes a state.
+    /// Raises what `ask` raises.
+    fn search_python(
+        &self,
+        py: Python<'_>,
+        ask: Py<PyAny>,
+        read_only: Vec<bool>,
+        limits: Limits,
+    ) -> PyResult<Vec<Answer>> {
+        if read_only.len() != self.gathered.classes.len() {
+            return Err(PyValueError::new_err(
+                "read_only has one entry for each class",
+            ));
+        }
+        let model = PythonModel::new(ask, read_only);
+        let errors = model.clone();
+        let answers = self.search(py, model, 0, limits, |_, state| state.to_string())?;
+        match errors.take_error() {
+            Some(error) => Err(error),
+            None => Ok(answers),
+        }
+    }
+}
+
+impl Operations {
+    fn search<T, F>(
+        &self,
+        py: Python<'_>,
+        model: T,
+        initial: State,
+        limits: Limits,
+        text: F,
+    ) -> PyResult<Vec<Answer>>
+    where
+        T: Transitions + Clone + Send + Sync,
+        F: Fn(&T, State) -> String + Sync,
+    {
+        let deadline = limits.seconds.map(|seconds| {
+            let most = Duration::from_secs(86_400 * 365);
+            Instant::now()
+                + Duration::try_from_secs_f64(seconds)
+                    .unwrap_or(most)
+                    .min(most)
+        });
+        let jobs = limits.jobs.max(1);
+        let budget = Budget {
+            deadline,
+            bytes: limits
+                .bytes
+                .map(|bytes| bytes / jobs.min(self.gathered.keys.len().max(1))),
+            cancelled: AtomicBool::new(false),
+        };
+        let describe = |model: &T, outcome: Outcome| {
+            let texts: Vec<String> = match &outcome {
+                Outcome::Invalid(violation) => violation
+                    .configurations
+                    .iter()
+                    .map(|c| text(model, c.state))
+                    .collect(),
+                _ => Vec::new(),
+            };
+            (outcome, texts)
+        };
+        let run = || {
+            search_keys(
+                &self.gathered.keys,
+                initial,
+                &model,
+                &budget,
+                jobs,
+                describe,
+            )
+        };
+        let found = interruptible(py, &budget, run)?;
+        found
+            .into_iter()
+            .map(|(outcome, texts)| answer(py, outcome, texts))
+            .collect()
+    }
+}
+
+/// Runs without the interpreter's lock, and stops early where a signal handler raises.
+fn interruptible<R: Send>(
+    py: Python<'_>,
+    budget: &Budget,
+    run: impl FnOnce() -> R + Send,
+) -> PyResult<R> {
+    py.detach(|| {
+        thread::scope(|scope| {
+            let (done, wait) = sync_channel(1);
+            scope.spawn(move || done.send(run()));
+            let mut interruption = None;
+            loop {
+                match wait.recv_timeout(SIGNAL_INTERVAL) {
+                    Ok(found) => return interruption.map_or(Ok(found), Err),
+                    Err(RecvTimeoutError::Disconnected) => panic!("the search panicked"),
+                    Err(RecvTimeoutError::Timeout) => {
+                        if let Err(error) = Python::attach(|py| py.check_signals()) {
+                            budget.cancelled.store(true, Ordering::Relaxed);
+                            interruption = Some(error);
+                        }
+                    }
+                }
+            }
+        })
+    })
+}
+
+fn texts<'a>(values: &'a (PyReadonlyArray1<i64>, PyBackedBytes)) -> PyResult<Texts<'a>> {
+    let (offsets, data) = values;
+    Texts::new(data, offsets.as_slice()?)
+        .ok_or_else(|| PyValueError::new_err("the offsets of the values do not fit their data"))
+}
+
+fn misfit(misfit: Misfit) -> PyErr {
+    PyValueError::new_err((misfit.class, misfit.message))
+}
+
+fn answer(py: Python<'_>, outcome: Outcome, states: Vec<String>) -> PyResult<Answer> {
+    let array = |order: Vec<u32>| order.into_pyarray(py).unbind();
+    Ok(match outcome {
+        Outcome::Valid { order } => Answer {
+            verdict: "valid",
+            exhausted: None,
+            position: 0,
+            order: array(order),
+            stuck: None,
+            configurations: Vec::new(),
+            configurations_total: 0,
+        },
+        Outcome::Invalid(violation) => Answer {
+            verdict: "invalid",
+            exhausted: None,
+            position: violation.position,
+            order: array(violation.prefix),
+            stuck: Some(violation.event),
+            configurations: violation
+                .configurations
+                .into_iter()
+                .zip(states)
+                .map(|(c, state)| (state, c.linearized, c.crashed))
+                .collect(),
+            configurations_total: violation.configurations_total,
+        },
+        Outcome::Unknown {
+            exhausted,
+            position,
+        } => Answer {
+            verdict: "unknown",
+            exhausted: Some(match exhausted {
+                Exhausted::Time | Exhausted::Cancelled => "time",
+                Exhausted::Memory => "memory",
+                Exhausted::Width => "width",
+                Exhausted::Broken => "broken",
+            }),
+            position,
+            order: array(Vec::new()),
+            stuck: None,
+            configurations: Vec::new(),
+            configurations_total: 0,
+        },
+    })
+}

@@ -1,0 +1,564 @@
+//! Just-in-time linearization, depth first.  This file is the hot loop.
+//!
+//! A configuration is `(position, state, linearized, used)`: the next return, the model's
+//! state, the open operations already linearized, and how many crashed operations of each
+//! class have been consumed.  At the return of `x`, if `x` is linearized it is forgotten;
+//! else some open operation is linearized now, `x` itself if possible, until `x` is.
+//!
+//! *Complete*: in any linearization, postpone every operation to the latest return that
+//! needs it.  What precedes `x` in the order and is not placed yet was invoked before `x`
+//! returned and has not returned itself, so it is open.  (Wing & Gong 1993; Lowe, "Testing
+//! for linearizability", 2017.)
+//!
+//! *Prunings*, each with its reason:
+//!
+//! 1. An operation that is read-only in every state is linearized as soon as it is legal:
+//!    moving it to this point of any linearization changes no state that others see.
+//! 2. A configuration that failed is not entered again, nor one that it dominates
+//!    (`failed.rs`).  One on the stack cannot be met again, since each step linearizes
+//!    something, so it is enough to remember a configuration when it is left.
+//! 3. A crashed operation `y`, taken in state `s`, must be *justified* by the next
+//!    operation `z`: if `z` takes `s` to the same state as it takes the state after `y`,
+//!    then skipping `y` leads to the same configuration with one crashed operation less.
+//!    Configurations may thereby be remembered as failed although only a wasteful
+//!    linearization exists below them; but none of these lies on a linearization that
+//!    consumes the fewest crashed operations, so one is still found if any exists.
+//! 4. A crashed operation that changes nothing in this state is not taken, for the same
+//!    reason; one that is read-only is never taken.
+//!
+//! Cost: one step per operation and configuration visited; a step looks at the open
+//! operations only (at most the number of clients), never at the length of the history.
+
+use super::bits::Bits;
+use super::budget::{Budget, Exhausted};
+use super::failed::Failed;
+use super::history::{Completed, KeyHistory, Return};
+use super::model::{State, Transitions, ILLEGAL};
+use super::outcome::{Configuration, Outcome, Violation};
+
+/// No state: the last operation taken was not a crashed one.
+const NONE: State = ILLEGAL;
+
+/// In a choice: take a crashed operation of this class rather than the operation in a slot.
+const CRASHED: u32 = 1 << 31;
+
+/// The violation shows at most this many of the configurations that were possible.
+const CONFIGURATIONS_MAX: usize = 64;
+
+/// How many steps pass between two looks at the budget.
+const STEPS_PER_CHECK: u32 = 1024;
+
+/// A configuration with alternatives left, and what is needed to come back to it.
+#[derive(Clone, Copy)]
+struct Frame<B> {
+    position: u32,
+    state: State,
+    /// The state before the crashed operation taken last, to be justified, or `NONE`.
+    unjustified: State,
+    /// Length of the linearization so far.
+    placed: u32,
+    /// Where the alternatives begin in `Search::choices`; `UNGATHERED` before they are asked
+    /// for, which most frames never are.
+    choices: u32,
+    /// The choice being tried now.
+    current: u32,
+    linearized: B,
+}
+
+const UNGATHERED: u32 = u32::MAX;
+
+/// A crashed class: how many are there to take, and the class the model knows.
+struct CrashedClass {
+    class: u32,
+    available: u16,
+}
+
+struct Search<'a, B: Bits, T: Transitions> {
+    key: &'a KeyHistory,
+    model: &'a mut T,
+    // The configuration.
+    position: u32,
+    state: State,
+    unjustified: State,
+    linearized: B,
+    used: Vec<u16>,
+    // What follows from the position.
+    open: B,
+    readers: B,
+    in_slot: Vec<u32>,
+    crashed: Vec<CrashedClass>,
+    /// Index into `crashed` of each of the key's crashed operations, `None` for read-only.
+    crashed_class: Vec<Option<u16>>,
+    crashed_seen: usize,
+    // The search.
+    frames: Vec<Frame<B>>,
+    choices: Vec<u32>,
+    /// The linearization so far: operations, or crashed classes marked `CRASHED`.
+    order: Vec<u32>,
+    failed: Failed<B>,
+    frontier: Frontier<B>,
+    /// The longest linearization that failed, and how much of it `order` still shares.
+    longest: Vec<u32>,
+    longest_shared: usize,
+    forgotten: u32,
+}
+
+/// The configurations that failed at the furthest return: what was possible just before
+/// the first operation that cannot be placed.
+struct Frontier<B> {
+    position: u32,
+    configurations: Vec<(State, B, Vec<u16>, Vec<(u16, u32)>)>,
+    total: u64,
+}
+
+/// Decides one key.
+pub fn search<B: Bits, T: Transitions>(
+    key: &KeyHistory,
+    initial: State,
+    model: &mut T,
+    budget: &Budget,
+) -> Outcome {
+    let mut search = Search::<B, T>::new(key, initial, model);
+    search.run(budget)
+}
+
+impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
+    fn new(key: &'a KeyHistory, initial: State, model: &'a mut T) -> Self {
+        let (crashed, crashed_class) = classify_crashed(key, model);
+        Search {
+            key,
+            model,
+            position: 0,
+            state: initial,
+            unjustified: NONE,
+            linearized: B::empty(),
+            used: vec![0; crashed.len()],
+            open: B::empty(),
+            readers: B::empty(),
+            in_slot: vec![0; key.width],
+            failed: Failed::new(crashed.len()),
+            crashed,
+            crashed_class,
+            crashed_seen: 0,
+            frames: Vec::new(),
+            choices: Vec::new(),
+            order: Vec::with_capacity(key.completed.len()),
+            frontier: Frontier {
+                position: 0,
+                configurations: Vec::new(),
+                total: 0,
+            },
+            longest: Vec::new(),
+            longest_shared: 0,
+            forgotten: 0,
+        }
+    }
+
+    fn run(&mut self, budget: &Budget) -> Outcome {
+        if self.key.returns.is_empty() {
+            return self.success();
+        }
+        self.open_up_to(self.key.returns[0].opened, 0);
+        let mut until_check = STEPS_PER_CHECK;
+        loop {
+            self.pass_returns();
+            if self.position as usize == self.key.returns.len() {
+                return self.success();
+            }
+            until_check -= 1;
+            if until_check == 0 {
+                until_check = STEPS_PER_CHECK;
+                if let Err(exhausted) = self.check(budget) {
+                    return Outcome::Unknown {
+                        exhausted,
+                        position: self.frontier.position,
+                    };
+                }
+            }
+            let known =
+                self.failed
+                    .dominates(self.position, self.state, self.linearized, &self.used);
+            let entered = !known && self.push_frame();
+            if !entered && !self.next_choice() {
+                return self.failure();
+            }
+        }
+    }
+
+    /// Looks at the limits; forgets failures before it gives up for want of memory.
+    fn check(&mut self, budget: &Budget) -> Result<(), Exhausted> {
+        if self.model.broken() {
+            return Err(Exhausted::Broken);
+        }
+        budget.check_time()?;
+        let stacks = self.frames.capacity() * size_of::<Frame<B>>()
+            + (self.choices.capacity() + self.order.capacity() + self.longest.capacity()) * 4;
+        let table = self.failed.bytes();
+        if budget.allows(stacks + table) {
+            return Ok(());
+        }
+        self.forgotten += 1;
+        if self.forgotten > 8 || !budget.allows(stacks + table / 4) {
+            return Err(Exhausted::Memory);
+        }
+        self.failed.clear();
+        Ok(())
+    }
+
+    /// Admits the operations up to `end` that were invoked, beginning with `first`.
+    #[inline]
+    fn open_up_to(&mut self, end: u32, first: u32) {
+        for operation in first..end {
+            let Completed { class, slot } = self.key.completed[operation as usize];
+            self.in_slot[usize::from(slot)] = operation;
+            self.open.add(slot);
+            if self.model.read_only(class) {
+                self.readers.add(slot);
+                if self.model.step(self.state, class) != ILLEGAL {
+                    self.linearized.add(slot);
+                    self.order.push(operation);
+                }
+            } else {
+                self.readers.remove(slot);
+            }
+        }
+        while let Some(crashed) = self.key.crashed.get(self.crashed_seen) {
+            if crashed.position > self.position {
+                break;
+            }
+            if let Some(class) = self.crashed_class[self.crashed_seen] {
+                self.crashed[usize::from(class)].available += 1;
+            }
+            self.crashed_seen += 1;
+        }
+    }
+
+    /// Forgets what has been linearized and returns now, and lets new operations in.
+    #[inline]
+    fn pass_returns(&mut self) {
+        let returns = &self.key.returns;
+        while let Some(&Return { operation, opened }) = returns.get(self.position as usize) {
+            let slot = self.key.completed[operation as usize].slot;
+            if !self.linearized.has(slot) {
+                break;
+            }
+            self.linearized.remove(slot);
+            self.open.remove(slot);
+            self.position += 1;
+            if let Some(next) = returns.get(self.position as usize) {
+                self.open_up_to(next.opened, opened);
+            }
+        }
+    }
+
+    /// Linearizes what is read-only and has become legal in the present state.
+    #[inline]
+    fn absorb_readers(&mut self) {
+        let mut waiting = self.open.and(&self.readers).minus(&self.linearized);
+        while let Some(slot) = waiting.pop() {
+            let operation = self.in_slot[usize::from(slot)];
+            if self
+                .model
+                .step(self.state, self.key.completed[operation as usize].class)
+                != ILLEGAL
+            {
+                self.linearized.add(slot);
+                self.order.push(operation);
+                // It was illegal before the state changed, or it would be linearized.
+                self.unjustified = NONE;
+            }
+        }
+    }
+
+    /// Makes the present configuration one to come back to, and enters the first one below
+    /// it: where the operation that returns next is linearized, if that is legal.
+    fn push_frame(&mut self) -> bool {
+        self.frames.push(Frame {
+            position: self.position,
+            state: self.state,
+            unjustified: self.unjustified,
+            placed: self.order.len() as u32,
+            choices: UNGATHERED,
+            current: 0,
+            linearized: self.linearized,
+        });
+        let returning = self.key.returns[self.position as usize].operation;
+        self.take(u32::from(self.key.completed[returning as usize].slot))
+    }
+
+    /// Enters the next untried configuration, nearest first; false if there is none.
+    fn next_choice(&mut self) -> bool {
+        while let Some(frame) = self.frames.last() {
+            if self.order.len() != frame.placed as usize {
+                self.come_back();
+            }
+            let gathered = self.choices.len() as u32;
+            let frame = self.frames.last_mut().expect("still there");
+            if frame.choices == UNGATHERED {
+                frame.choices = gathered;
+                self.gather_choices();
+            }
+            let first = self.frames.last().expect("still there").choices as usize;
+            while self.choices.len() > first {
+                let choice = self.choices.pop().expect("not empty");
+                if self.take(choice) {
+                    return true;
+                }
+            }
+            self.leave_frame();
+        }
+        false
+    }
+
+    /// Restores the configuration of the last frame.
+    fn come_back(&mut self) {
+        let frame = *self
+            .frames
+            .last()
+            .expect("there is a frame to come back to");
+        while self.position > frame.position {
+            self.position -= 1;
+            let operation = self.key.returns[self.position as usize].operation;
+            self.close_after(self.position);
+            let Completed { class, slot } = self.key.completed[operation as usize];
+            self.in_slot[usize::from(slot)] = operation;
+            self.open.add(slot);
+            if self.model.read_only(class) {
+                self.readers.add(slot);
+            } else {
+                self.readers.remove(slot);
+            }
+        }
+        while self.crashed_seen > 0
+            && self.key.crashed[self.crashed_seen - 1].position > frame.position
+        {
+            self.crashed_seen -= 1;
+            if let Some(class) = self.crashed_class[self.crashed_seen] {
+                self.crashed[usize::from(class)].available -= 1;
+            }
+        }
+        if frame.current & CRASHED != 0 {
+            self.used[(frame.current & !CRASHED) as usize] -= 1;
+        }
+        self.state = frame.state;
+        self.unjustified = frame.unjustified;
+        self.linearized = frame.linearized;
+        self.order.truncate(frame.placed as usize);
+        self.longest_shared = self.longest_shared.min(frame.placed as usize);
+    }
+
+    /// Takes the operations out again that were let in after the return at `position`.
+    fn close_after(&mut self, position: u32) {
+        let first = self.key.returns[position as usize].opened;
+        let end = self
+            .key
+            .returns
+            .get(position as usize + 1)
+            .map_or(first, |next| next.opened);
+        for operation in first..end {
+            self.open
+                .remove(self.key.completed[operation as usize].slot);
+        }
+    }
+
+    /// Takes one choice in the present configuration, unless it is illegal or pointless.
+    #[inline]
+    fn take(&mut self, choice: u32) -> bool {
+        let class = if choice & CRASHED == 0 {
+            self.key.completed[self.in_slot[choice as usize] as usize].class
+        } else {
+            self.crashed[(choice & !CRASHED) as usize].class
+        };
+        let next = self.model.step(self.state, class);
+        if next == ILLEGAL {
+            return false;
+        }
+        if self.unjustified != NONE && self.model.step(self.unjustified, class) == next {
+            return false;
+        }
+        self.frames
+            .last_mut()
+            .expect("choices belong to a frame")
+            .current = choice;
+        if choice & CRASHED == 0 {
+            self.linearized.add(choice as u16);
+            self.order.push(self.in_slot[choice as usize]);
+            self.unjustified = NONE;
+        } else {
+            self.used[(choice & !CRASHED) as usize] += 1;
+            self.order.push(choice);
+            self.unjustified = self.state;
+        }
+        if next != self.state {
+            self.state = next;
+            self.absorb_readers();
+        }
+        true
+    }
+
+    /// Lists the alternatives to linearizing the returning operation at once, the most
+    /// promising last: what makes it legal before the rest, completed before crashed,
+    /// earliest return first.
+    fn gather_choices(&mut self) {
+        let returning = self.key.returns[self.position as usize].operation;
+        let returning_slot = self.key.completed[returning as usize].slot;
+        let goal = self.key.completed[returning as usize].class;
+        let mut ranked: Vec<(u64, u32)> = Vec::new();
+        for (index, crashed) in self.crashed.iter().enumerate() {
+            if self.used[index] >= crashed.available {
+                continue;
+            }
+            let next = self.model.step(self.state, crashed.class);
+            if next == ILLEGAL || next == self.state {
+                continue;
+            }
+            let helps = self.model.step(next, goal) != ILLEGAL;
+            let rank = if helps { 2 } else { 3 };
+            ranked.push((rank << 32, CRASHED | index as u32));
+        }
+        let mut rest = self.open.minus(&self.linearized).minus(&self.readers);
+        while let Some(slot) = rest.pop() {
+            if slot == returning_slot {
+                continue;
+            }
+            let operation = self.in_slot[usize::from(slot)] as usize;
+            let next = self
+                .model
+                .step(self.state, self.key.completed[operation].class);
+            if next == ILLEGAL {
+                continue;
+            }
+            let helps = self.model.step(next, goal) != ILLEGAL;
+            let rank = u64::from(!helps);
+            let deadline = u64::from(self.key.deadline[operation]);
+            ranked.push((rank << 32 | deadline, u32::from(slot)));
+        }
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        self.choices
+            .extend(ranked.into_iter().map(|(_, choice)| choice));
+    }
+
+    /// All choices of the last frame failed, so its configuration did.
+    fn leave_frame(&mut self) {
+        let frame = self.frames.pop().expect("a frame to leave");
+        self.failed
+            .insert(frame.position, frame.state, frame.linearized, &self.used);
+        self.note_frontier(&frame);
+    }
+
+    fn note_frontier(&mut self, frame: &Frame<B>) {
+        if frame.position > self.frontier.position || self.frontier.total == 0 {
+            self.frontier.position = frame.position;
+            self.frontier.configurations.clear();
+            self.frontier.total = 0;
+            // Only what changed since the last time is copied, so that a search that
+            // fails a little everywhere does not copy its whole path each time.
+            self.longest.truncate(self.longest_shared);
+            self.longest
+                .extend_from_slice(&self.order[self.longest_shared..]);
+            self.longest_shared = self.order.len();
+        }
+        if frame.position == self.frontier.position {
+            self.frontier.total += 1;
+            if self.frontier.configurations.len() < CONFIGURATIONS_MAX {
+                let mut members = frame.linearized;
+                let mut slots = Vec::new();
+                while let Some(slot) = members.pop() {
+                    slots.push((slot, self.in_slot[usize::from(slot)]));
+                }
+                self.frontier.configurations.push((
+                    frame.state,
+                    frame.linearized,
+                    self.used.clone(),
+                    slots,
+                ));
+            }
+        }
+    }
+
+    /// The linearization as invocation events; crashed operations of a class are
+    /// interchangeable, so the earliest invoked are named first.
+    fn named(&self, order: &[u32]) -> Vec<u32> {
+        let mut by_class: Vec<std::collections::VecDeque<u32>> =
+            vec![Default::default(); self.crashed.len()];
+        for (crashed, class) in self.key.crashed.iter().zip(&self.crashed_class) {
+            if let Some(class) = class {
+                by_class[usize::from(*class)].push_back(crashed.event);
+            }
+        }
+        let name = |entry: &u32| {
+            if entry & CRASHED == 0 {
+                self.key.event[*entry as usize]
+            } else {
+                let class = (entry & !CRASHED) as usize;
+                by_class[class]
+                    .pop_front()
+                    .expect("no more were taken than there are")
+            }
+        };
+        order.iter().map(name).collect()
+    }
+
+    fn success(&self) -> Outcome {
+        Outcome::Valid {
+            order: self.named(&self.order),
+        }
+    }
+
+    fn failure(&self) -> Outcome {
+        let configurations = self
+            .frontier
+            .configurations
+            .iter()
+            .map(|(state, _, used, slots)| Configuration {
+                state: *state,
+                linearized: slots
+                    .iter()
+                    .map(|(_, operation)| self.key.event[*operation as usize])
+                    .collect(),
+                crashed: self
+                    .crashed
+                    .iter()
+                    .zip(used)
+                    .filter(|(_, used)| **used > 0)
+                    .map(|(crashed, used)| (crashed.class, *used))
+                    .collect(),
+            })
+            .collect();
+        let stuck = self.key.returns[self.frontier.position as usize].operation;
+        Outcome::Invalid(Violation {
+            event: self.key.event[stuck as usize],
+            position: self.frontier.position,
+            configurations,
+            configurations_total: self.frontier.total,
+            prefix: self.named(&self.longest),
+        })
+    }
+}
+
+/// Gathers the crashed operations into classes of interchangeable ones; a read-only one
+/// constrains nothing and is dropped.
+fn classify_crashed<T: Transitions>(
+    key: &KeyHistory,
+    model: &T,
+) -> (Vec<CrashedClass>, Vec<Option<u16>>) {
+    let mut classes: Vec<CrashedClass> = Vec::new();
+    let mut index = std::collections::HashMap::new();
+    let mut class_of = Vec::with_capacity(key.crashed.len());
+    for crashed in &key.crashed {
+        if model.read_only(crashed.class) {
+            class_of.push(None);
+            continue;
+        }
+        let next = classes.len() as u16;
+        let number = *index.entry(crashed.class).or_insert(next);
+        if number == next {
+            classes.push(CrashedClass {
+                class: crashed.class,
+                available: 0,
+            });
+        }
+        class_of.push(Some(number));
+    }
+    (classes, class_of)
+}

@@ -1,0 +1,67 @@
+//! What a model is to the search: states and classes are numbers, a step is a look-up.
+
+use super::history::Class;
+
+/// A state of the modelled system, interned.
+pub type State = u32;
+
+/// The answer of a step that the model does not allow.
+pub const ILLEGAL: State = State::MAX;
+
+/// The transitions of a model.
+pub trait Transitions {
+    /// The state after `class` took effect in `state`, or `ILLEGAL`.
+    fn step(&mut self, state: State, class: Class) -> State;
+
+    /// Whether `class` leaves the state unchanged in *every* state in which it is legal.
+    /// That it happens to change nothing in one state is not enough: `write(1)` in state 1
+    /// may be needed later to overwrite a 2.
+    fn read_only(&self, class: Class) -> bool;
+
+    /// The model itself broke (a Python exception); the search gives up at the next check.
+    fn broken(&self) -> bool {
+        false
+    }
+}
+
+/// The operations of a register, over interned values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RegisterOp {
+    Read(State),
+    Write(State),
+    /// Compare and set, which succeeded.
+    Cas(State, State),
+    /// Compare and set of which the system said that the register did not hold the value.
+    CasMismatch(State),
+    /// Constrains nothing (a read whose answer nobody saw).
+    Nothing,
+}
+
+/// A register with compare-and-set; its states are its values.
+#[derive(Clone, Debug, Default)]
+pub struct Register {
+    pub classes: Vec<RegisterOp>,
+}
+
+impl Transitions for Register {
+    #[inline]
+    fn step(&mut self, state: State, class: Class) -> State {
+        match self.classes[class as usize] {
+            RegisterOp::Read(value) if state == value => state,
+            RegisterOp::Write(value) => value,
+            RegisterOp::Cas(from, to) if state == from => to,
+            RegisterOp::CasMismatch(from) if state != from => state,
+            RegisterOp::Nothing => state,
+            _ => ILLEGAL,
+        }
+    }
+
+    #[inline]
+    fn read_only(&self, class: Class) -> bool {
+        match self.classes[class as usize] {
+            RegisterOp::Read(_) | RegisterOp::CasMismatch(_) | RegisterOp::Nothing => true,
+            RegisterOp::Cas(from, to) => from == to,
+            RegisterOp::Write(_) => false,
+        }
+    }
+}

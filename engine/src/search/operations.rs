@@ -1,0 +1,230 @@
+//! From a history's columns to each key's operations.
+//!
+//! An invocation is paired with its completion: `ok` makes a completed operation, `fail`
+//! none at all (it certainly did not happen), `info` or nothing a crashed one.  Operations
+//! with equal `f`, argument and result are one *class*; models speak of classes only.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use super::history::{KeyHistory, Layout, TooWide};
+
+/// Columns over the events of a history; codes are -1 for null.
+pub struct Columns<'a> {
+    pub time: &'a [i64],
+    pub process: &'a [i32],
+    pub kind: &'a [u8],
+    pub f: &'a [i32],
+    pub key: &'a [i32],
+    pub value: &'a [i32],
+    /// The event that completes (or invoked) this one, or -1.
+    pub partner: &'a [i64],
+}
+
+const INVOKE: u8 = 0;
+const OK: u8 = 1;
+const FAIL: u8 = 2;
+
+/// What an operation asked and was answered, in codes of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClassKey {
+    pub f: i32,
+    pub argument: i32,
+    pub result: i32,
+    pub completed: bool,
+}
+
+/// All operations of a history, by key.
+pub struct Operations {
+    pub classes: Vec<ClassKey>,
+    /// Key codes, in order of first appearance, and the history of each.
+    pub keys: Vec<(i32, KeyHistory)>,
+    /// Completed and crashed operations, all keys together.
+    pub count: usize,
+    /// Pairs of a completion and a later invocation with the same time stamp, which
+    /// therefore count as concurrent.
+    pub ties: usize,
+    /// All time stamps were equal, so the order of the events was taken instead.
+    pub timeless: bool,
+}
+
+impl Operations {
+    /// Groups the client operations by key.
+    ///
+    /// Intervals are closed: where a completion and an invocation carry the same time, the
+    /// invocation is put first, so that the two operations are concurrent.
+    pub fn new(columns: &Columns) -> Result<Operations, TooWide> {
+        let timeless = columns.time.len() > 1 && columns.time.first() == columns.time.last();
+        let (order, ties) = if timeless {
+            (None, 0)
+        } else {
+            invocations_first(columns.time, columns.kind)
+        };
+        let mut gathering = Gathering::new(columns);
+        match order {
+            None => (0..columns.kind.len()).try_for_each(|event| gathering.push(event))?,
+            Some(order) => {
+                order
+                    .into_iter()
+                    .try_for_each(|event| gathering.push(event as usize))?;
+            }
+        }
+        let count = gathering
+            .layouts
+            .iter()
+            .map(|(_, layout)| layout.len())
+            .sum();
+        let keys = gathering
+            .layouts
+            .into_iter()
+            .map(|(key, layout)| (key, layout.finish()))
+            .collect();
+        Ok(Operations {
+            classes: gathering.classes,
+            keys,
+            count,
+            ties,
+            timeless,
+        })
+    }
+}
+
+struct Gathering<'a> {
+    columns: &'a Columns<'a>,
+    classes: Vec<ClassKey>,
+    class_of: HashMap<ClassKey, u32, FxBuildHasher>,
+    layouts: Vec<(i32, Layout)>,
+    layout_of: HashMap<i32, u32, FxBuildHasher>,
+    /// The layout and operation that an invocation event became.
+    placed: Vec<(u32, u32)>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(columns: &'a Columns<'a>) -> Self {
+        Gathering {
+            columns,
+            classes: Vec::new(),
+            class_of: HashMap::default(),
+            layouts: Vec::new(),
+            layout_of: HashMap::default(),
+            placed: vec![(0, 0); columns.kind.len()],
+        }
+    }
+
+    fn push(&mut self, event: usize) -> Result<(), TooWide> {
+        let columns = self.columns;
+        if columns.process[event] < 0 {
+            return Ok(());
+        }
+        let partner = usize::try_from(columns.partner[event]).ok();
+        if columns.kind[event] != INVOKE {
+            if columns.kind[event] == OK {
+                let (layout, operation) =
+                    self.placed[partner.expect("a completion has an invocation")];
+                self.layouts[layout as usize].1.complete(operation);
+            }
+            return Ok(());
+        }
+        let outcome = partner.map(|partner| columns.kind[partner]);
+        if outcome == Some(FAIL) {
+            return Ok(());
+        }
+        let completed = outcome == Some(OK);
+        let result = match partner {
+            Some(partner) if completed => columns.value[partner],
+            _ => -1,
+        };
+        let class = self.class(ClassKey {
+            f: columns.f[event],
+            argument: columns.value[event],
+            result,
+            completed,
+        });
+        let layout = self.layout(columns.key[event]);
+        let target = &mut self.layouts[layout as usize].1;
+        if completed {
+            self.placed[event] = (layout, target.invoke(class, event as u32)?);
+        } else {
+            target.crash(class, event as u32);
+        }
+        Ok(())
+    }
+
+    fn class(&mut self, key: ClassKey) -> u32 {
+        let classes = &mut self.classes;
+        *self.class_of.entry(key).or_insert_with(|| {
+            classes.push(key);
+            classes.len() as u32 - 1
+        })
+    }
+
+    fn layout(&mut self, key: i32) -> u32 {
+        let layouts = &mut self.layouts;
+        *self.layout_of.entry(key).or_insert_with(|| {
+            layouts.push((key, Layout::default()));
+            layouts.len() as u32 - 1
+        })
+    }
+}
+
+/// The events with the invocations of each instant before its completions, if any
+/// completion stands before an invocation of the same instant; and how often one does.
+fn invocations_first(time: &[i64], kind: &[u8]) -> (Option<Vec<u32>>, usize) {
+    let ties = (1..time.len())
+        .filter(|&i| time[i] == time[i - 1] && kind[i] == INVOKE && kind[i - 1] != INVOKE)
+        .count();
+    if ties == 0 {
+        return (None, 0);
+    }
+    let mut order: Vec<u32> = (0..time.len() as u32).collect();
+    order.sort_by_key(|&event| (time[event as usize], kind[event as usize] != INVOKE));
+    (Some(order), ties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Columns, Operations};
+
+    fn operations(time: &[i64], kind: &[u8], partner: &[i64]) -> Operations {
+        let zeros = vec![0; kind.len()];
+        let nulls = vec![-1; kind.len()];
+        let columns = Columns {
+            time,
+            process: &zeros,
+            kind,
+            f: &zeros,
+            key: &nulls,
+            value: &nulls,
+            partner,
+        };
+        Operations::new(&columns).unwrap()
+    }
+
+    #[test]
+    fn failed_operations_vanish_and_unfinished_ones_stay_open() {
+        let found = operations(
+            &[0, 1, 2, 3, 4, 5, 6],
+            &[0, 1, 0, 2, 0, 3, 0],
+            &[1, 0, 3, 2, 5, 4, -1],
+        );
+        assert_eq!(found.count, 3);
+        let key = &found.keys[0].1;
+        assert_eq!((key.completed.len(), key.crashed.len()), (1, 2));
+    }
+
+    #[test]
+    fn intervals_that_touch_are_concurrent() {
+        let touching = operations(&[0, 1, 1, 2], &[0, 1, 0, 1], &[1, 0, 3, 2]);
+        assert_eq!((touching.keys[0].1.width, touching.ties), (2, 1));
+        let apart = operations(&[0, 1, 2, 3], &[0, 1, 0, 1], &[1, 0, 3, 2]);
+        assert_eq!(apart.keys[0].1.width, 1);
+    }
+
+    #[test]
+    fn without_any_clock_the_order_of_events_counts() {
+        let found = operations(&[5, 5, 5, 5], &[0, 1, 0, 1], &[1, 0, 3, 2]);
+        assert!(found.timeless);
+        assert_eq!(found.keys[0].1.width, 1);
+    }
+}
