@@ -37,6 +37,7 @@ def explain(
     """The counterexample of one key; `states` decodes the numbers of a Python model."""
     assert answer.stuck is not None, "an invalid key has an operation that cannot be placed"
     stuck = answer.stuck
+    index = _Indexes(history)
     reached: dict[str, Json] = {}
     configurations = []
     for text, linearized, crashed in answer.configurations:
@@ -45,7 +46,7 @@ def explain(
         configurations.append(
             {
                 "state": state,
-                "linearized": [int(history.index[i]) for i in sorted(linearized)],
+                "linearized": [index[i] for i in sorted(linearized)],
                 "crashed": [_crashed(history, operations, *taken) for taken in crashed],
             }
         )
@@ -55,17 +56,29 @@ def explain(
     return Counterexample(
         sentence=sentence,
         key=key,
-        operation=int(history.index[stuck]),
+        operation=index[stuck],
         operations=tuple(events),
         states=tuple(reached.values()),
         configurations=tuple(configurations),
         details={
             "placed_before": answer.position,
             "configurations": answer.configurations_total,
-            "concurrent": [int(history.index[i]) for i in _concurrent(history, stuck) if i != stuck],
+            "concurrent": [
+                int(history.index[i]) for i in _concurrent(history, stuck) if i != stuck
+            ],
             "linearization": [int(history.index[i]) for i in answer.order[-_PLACED_SHOWN:]],
         },
     )
+
+
+class _Indexes:
+    """Positions in a history (which may be a slice) as indexes in the whole."""
+
+    def __init__(self, history: History) -> None:
+        self._index = history.index
+
+    def __getitem__(self, position: int) -> int:
+        return int(self._index[position])
 
 
 def _crashed(history: History, operations: Operations, klass: int, count: int) -> Json:
@@ -86,13 +99,13 @@ def _sentence(
     of_key = "" if key is None else f" of key {_shown(key)}"
     possible = _alternatives(states[:_STATES_SHOWN], complete and len(states) <= _STATES_SHOWN)
     thing = "register" if model.native in ("register", "cas-register") else "state"
-    verb = "held" if thing == "register" else "was"
+    verb = "held" if thing == "register" else "been"
     told = _told(event, history[partner])
     return (
         f"Process {event.process} {told}{of_key}, but no order of the operations allows that: "
-        f"when it returned (event {history.index[partner]}), the {thing} could only have {verb} {possible}"
-        f"{_provenance(history, model, stuck)}."
-    ).replace("have was", "have been")
+        f"when it returned (event {history.index[partner]}), the {thing} could only have {verb} "
+        f"{possible}{_provenance(history, model, stuck)}."
+    )
 
 
 def _told(invoked: Event, completed: Event) -> str:
@@ -132,8 +145,8 @@ def _provenance(history: History, model: Model, stuck: int) -> str:
     if not len(writers):
         initial = msgspec.json.encode(model.initial) == msgspec.json.encode(value)
         return "" if initial else f"; nobody had begun to write {_shown(value)} by then"
-    last = int(writers[-1])
-    return f"; {_shown(value)} was last written by process {history[last].process} (event {history.index[last]})"
+    last = history[int(writers[-1])]
+    return f"; {_shown(value)} was last written by process {last.process} (event {last.index})"
 
 
 def _writers(history: History, key: int, value: Json) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -159,7 +172,9 @@ def _writers(history: History, key: int, value: Json) -> np.ndarray[tuple[int], 
     chosen = np.zeros(len(invocations), dtype=bool)
     for f, code in wanted:
         chosen |= (history.f[invocations] == f) & (history.value[invocations] == code)
-    return invocations[chosen & ~_mismatched(history, invocations)]
+    writers: np.ndarray[tuple[int], np.dtype[np.int64]]
+    writers = invocations[chosen & ~_mismatched(history, invocations)]
+    return writers
 
 
 def _mismatched(
@@ -200,4 +215,5 @@ def _shown(value: Json) -> str:
     text = msgspec.json.encode(value).decode()
     if len(text) <= _VALUE_CHARACTERS_MAX:
         return text
-    return text[: _VALUE_CHARACTERS_MAX - 1] + "…"
+    half = _VALUE_CHARACTERS_MAX // 2
+    return f"{text[: half - 1]}…{text[-half:]}"

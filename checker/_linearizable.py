@@ -23,7 +23,7 @@ from checker._asking import Asking
 from checker._explanation import explain
 from checker._model import Call, Model, ModelError
 from checker._registers import MODELS
-from checker._verdict import Counterexample, Linearization, Unknown, Verdict, merge_valid
+from checker._verdict import Linearization, Unknown, Valid, Verdict, merge_valid
 from engine._native import Answer, Operations, canonical_json
 from histories import History, Json
 
@@ -145,9 +145,7 @@ def _search(
 
 def _call(history: History, klass: tuple[int, int, int, bool]) -> Call:
     f, argument, result, completed = klass
-    return Call(
-        history.f_names[f], history.value_of(argument), history.value_of(result), completed
-    )
+    return Call(history.f_names[f], history.value_of(argument), history.value_of(result), completed)
 
 
 def _where(history: History, operations: Operations, klass: int) -> str:
@@ -160,8 +158,10 @@ def _where(history: History, operations: Operations, klass: int) -> str:
     return f"{name}:{line}" if line is not None else f"{name}, event {event}"
 
 
-def _valid(answer: Answer) -> bool | str:
-    return {"valid": True, "invalid": False}.get(answer.verdict, "unknown")
+def _valid(answer: Answer) -> Valid:
+    if answer.verdict == "unknown":
+        return "unknown"
+    return answer.verdict == "valid"
 
 
 def _unknown(keys: Sequence[Json], answers: Sequence[Answer], limits: Limits) -> Unknown | None:

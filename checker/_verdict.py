@@ -52,7 +52,7 @@ class Linearization(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Why there is no verdict (`cause`: time, memory, vacuous, harness) and what would settle it."""
+    """Why there is no verdict, and what would settle it."""
 
     cause: Literal["time", "memory", "vacuous", "harness"]
     sentence: str

@@ -1,7 +1,11 @@
 """The native half of momus; see `engine/src`."""
 
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 # --- reading: files into columns -----------------------------------------------------------
 
@@ -14,3 +18,62 @@ def read_jsonl(source: str | PathLike[str] | bytes, *, dense: bool = True) -> di
 def read_edn(source: str | PathLike[str] | bytes) -> dict[str, Any]: ...
 def read_log(source: str | PathLike[str] | bytes) -> dict[str, Any]: ...
 def canonical_json(raw: bytes) -> bytes: ...
+
+# --- search: linearizability over columns ----------------------------------------------------
+
+class _Limits(Protocol):
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def bytes(self) -> int | None: ...
+    @property
+    def jobs(self) -> int: ...
+
+_Values = tuple[npt.NDArray[np.int64], bytes]
+"""Canonical JSON texts, end to end: offsets, one more than there are texts, and data."""
+
+class Answer:
+    """What was found for one key; indexes are positions in the history's events."""
+
+    verdict: Literal["valid", "invalid", "unknown"]
+    exhausted: Literal["time", "memory", "width"] | None
+    order: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    stuck: int | None
+    position: int
+    configurations: list[tuple[str, list[int], list[tuple[int, int]]]]
+    configurations_total: int
+
+class Operations:
+    """The client operations of a history by key; raises OverflowError if too many are open."""
+
+    def __init__(
+        self,
+        time: npt.NDArray[np.int64],
+        process: npt.NDArray[np.int32],
+        kind: npt.NDArray[np.uint8],
+        f: npt.NDArray[np.int32],
+        key: npt.NDArray[np.int32],
+        value: npt.NDArray[np.int32],
+        partner: npt.NDArray[np.int64],
+    ) -> None: ...
+    @property
+    def keys(self) -> list[int]: ...
+    @property
+    def sizes(self) -> list[int]: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def ties(self) -> int: ...
+    @property
+    def timeless(self) -> bool: ...
+    @property
+    def classes(self) -> list[tuple[int, int, int, bool]]: ...
+    def search_register(
+        self, names: Sequence[str], values: _Values, initial: str, with_cas: bool, limits: _Limits
+    ) -> list[Answer]: ...
+    def search_strings(
+        self, names: Sequence[str], values: _Values, initial: str, limits: _Limits
+    ) -> list[Answer]: ...
+    def search_python(
+        self, ask: Callable[[int, int], int], read_only: Sequence[bool], limits: _Limits
+    ) -> list[Answer]: ...

@@ -38,6 +38,10 @@ struct Limits {
     jobs: usize,
 }
 
+/// A configuration: the state's text, the open operations linearized (invocation events),
+/// and the crashed operations consumed (class, how many).
+type Possible = (String, Vec<u32>, Vec<(u32, u16)>);
+
 /// What was found for one key.
 #[pyclass(frozen, get_all)]
 pub struct Answer {
@@ -52,9 +56,8 @@ pub struct Answer {
     stuck: Option<u32>,
     /// The returns before this one can all be placed.
     position: u32,
-    /// What was possible just before: (state, open operations linearized, crashed
-    /// operations consumed as (class, how many)).
-    configurations: Vec<(String, Vec<u32>, Vec<(u32, u16)>)>,
+    /// What was possible just before.
+    configurations: Vec<Possible>,
     configurations_total: u64,
 }
 

@@ -31,7 +31,9 @@
 
 use super::bits::Bits;
 use super::budget::{Budget, Exhausted};
+use super::crashed::Pool;
 use super::failed::Failed;
+use super::frontier::{Dead, Frontier};
 use super::history::{Completed, KeyHistory, Return};
 use super::model::{State, Transitions, ILLEGAL};
 use super::outcome::{Configuration, Outcome, Violation};
@@ -41,9 +43,6 @@ const NONE: State = ILLEGAL;
 
 /// In a choice: take a crashed operation of this class rather than the operation in a slot.
 const CRASHED: u32 = 1 << 31;
-
-/// The violation shows at most this many of the configurations that were possible.
-const CONFIGURATIONS_MAX: usize = 64;
 
 /// How many steps pass between two looks at the budget.
 const STEPS_PER_CHECK: u32 = 1024;
@@ -67,12 +66,6 @@ struct Frame<B> {
 
 const UNGATHERED: u32 = u32::MAX;
 
-/// A crashed class: how many are there to take, and the class the model knows.
-struct CrashedClass {
-    class: u32,
-    available: u16,
-}
-
 struct Search<'a, B: Bits, T: Transitions> {
     key: &'a KeyHistory,
     model: &'a mut T,
@@ -81,34 +74,19 @@ struct Search<'a, B: Bits, T: Transitions> {
     state: State,
     unjustified: State,
     linearized: B,
-    used: Vec<u16>,
+    crashed: Pool,
     // What follows from the position.
     open: B,
     readers: B,
     in_slot: Vec<u32>,
-    crashed: Vec<CrashedClass>,
-    /// Index into `crashed` of each of the key's crashed operations, `None` for read-only.
-    crashed_class: Vec<Option<u16>>,
-    crashed_seen: usize,
     // The search.
     frames: Vec<Frame<B>>,
     choices: Vec<u32>,
     /// The linearization so far: operations, or crashed classes marked `CRASHED`.
     order: Vec<u32>,
     failed: Failed<B>,
-    frontier: Frontier<B>,
-    /// The longest linearization that failed, and how much of it `order` still shares.
-    longest: Vec<u32>,
-    longest_shared: usize,
+    frontier: Frontier,
     forgotten: u32,
-}
-
-/// The configurations that failed at the furthest return: what was possible just before
-/// the first operation that cannot be placed.
-struct Frontier<B> {
-    position: u32,
-    configurations: Vec<(State, B, Vec<u16>, Vec<(u16, u32)>)>,
-    total: u64,
 }
 
 /// Decides one key.
@@ -124,7 +102,7 @@ pub fn search<B: Bits, T: Transitions>(
 
 impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
     fn new(key: &'a KeyHistory, initial: State, model: &'a mut T) -> Self {
-        let (crashed, crashed_class) = classify_crashed(key, model);
+        let crashed = Pool::new(key, model);
         Search {
             key,
             model,
@@ -132,24 +110,15 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             state: initial,
             unjustified: NONE,
             linearized: B::empty(),
-            used: vec![0; crashed.len()],
             open: B::empty(),
             readers: B::empty(),
             in_slot: vec![0; key.width],
             failed: Failed::new(crashed.len()),
             crashed,
-            crashed_class,
-            crashed_seen: 0,
             frames: Vec::new(),
             choices: Vec::new(),
             order: Vec::with_capacity(key.completed.len()),
-            frontier: Frontier {
-                position: 0,
-                configurations: Vec::new(),
-                total: 0,
-            },
-            longest: Vec::new(),
-            longest_shared: 0,
+            frontier: Frontier::default(),
             forgotten: 0,
         }
     }
@@ -175,9 +144,12 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
                     };
                 }
             }
-            let known =
-                self.failed
-                    .dominates(self.position, self.state, self.linearized, &self.used);
+            let known = self.failed.dominates(
+                self.position,
+                self.state,
+                self.linearized,
+                self.crashed.used(),
+            );
             let entered = !known && self.push_frame();
             if !entered && !self.next_choice() {
                 return self.failure();
@@ -192,7 +164,8 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         }
         budget.check_time()?;
         let stacks = self.frames.capacity() * size_of::<Frame<B>>()
-            + (self.choices.capacity() + self.order.capacity() + self.longest.capacity()) * 4;
+            + (self.choices.capacity() + self.order.capacity() + self.frontier.longest.capacity())
+                * 4;
         let table = self.failed.bytes();
         if budget.allows(stacks + table) {
             return Ok(());
@@ -222,15 +195,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
                 self.readers.remove(slot);
             }
         }
-        while let Some(crashed) = self.key.crashed.get(self.crashed_seen) {
-            if crashed.position > self.position {
-                break;
-            }
-            if let Some(class) = self.crashed_class[self.crashed_seen] {
-                self.crashed[usize::from(class)].available += 1;
-            }
-            self.crashed_seen += 1;
-        }
+        self.crashed.advance(self.key, self.position);
     }
 
     /// Forgets what has been linearized and returns now, and lets new operations in.
@@ -329,22 +294,15 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
                 self.readers.remove(slot);
             }
         }
-        while self.crashed_seen > 0
-            && self.key.crashed[self.crashed_seen - 1].position > frame.position
-        {
-            self.crashed_seen -= 1;
-            if let Some(class) = self.crashed_class[self.crashed_seen] {
-                self.crashed[usize::from(class)].available -= 1;
-            }
-        }
+        self.crashed.retreat(self.key, frame.position);
         if frame.current & CRASHED != 0 {
-            self.used[(frame.current & !CRASHED) as usize] -= 1;
+            self.crashed.give_back(frame.current & !CRASHED);
         }
         self.state = frame.state;
         self.unjustified = frame.unjustified;
         self.linearized = frame.linearized;
         self.order.truncate(frame.placed as usize);
-        self.longest_shared = self.longest_shared.min(frame.placed as usize);
+        self.frontier.truncated(frame.placed as usize);
     }
 
     /// Takes the operations out again that were let in after the return at `position`.
@@ -367,7 +325,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         let class = if choice & CRASHED == 0 {
             self.key.completed[self.in_slot[choice as usize] as usize].class
         } else {
-            self.crashed[(choice & !CRASHED) as usize].class
+            self.crashed.class(choice & !CRASHED)
         };
         let next = self.model.step(self.state, class);
         if next == ILLEGAL {
@@ -385,7 +343,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             self.order.push(self.in_slot[choice as usize]);
             self.unjustified = NONE;
         } else {
-            self.used[(choice & !CRASHED) as usize] += 1;
+            self.crashed.take(choice & !CRASHED);
             self.order.push(choice);
             self.unjustified = self.state;
         }
@@ -404,17 +362,14 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         let returning_slot = self.key.completed[returning as usize].slot;
         let goal = self.key.completed[returning as usize].class;
         let mut ranked: Vec<(u64, u32)> = Vec::new();
-        for (index, crashed) in self.crashed.iter().enumerate() {
-            if self.used[index] >= crashed.available {
-                continue;
-            }
-            let next = self.model.step(self.state, crashed.class);
+        for (number, class) in self.crashed.takable() {
+            let next = self.model.step(self.state, class);
             if next == ILLEGAL || next == self.state {
                 continue;
             }
             let helps = self.model.step(next, goal) != ILLEGAL;
             let rank = if helps { 2 } else { 3 };
-            ranked.push((rank << 32, CRASHED | index as u32));
+            ranked.push((rank << 32, CRASHED | number));
         }
         let mut rest = self.open.minus(&self.linearized).minus(&self.readers);
         while let Some(slot) = rest.pop() {
@@ -441,57 +396,33 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
     /// All choices of the last frame failed, so its configuration did.
     fn leave_frame(&mut self) {
         let frame = self.frames.pop().expect("a frame to leave");
-        self.failed
-            .insert(frame.position, frame.state, frame.linearized, &self.used);
-        self.note_frontier(&frame);
-    }
-
-    fn note_frontier(&mut self, frame: &Frame<B>) {
-        if frame.position > self.frontier.position || self.frontier.total == 0 {
-            self.frontier.position = frame.position;
-            self.frontier.configurations.clear();
-            self.frontier.total = 0;
-            // Only what changed since the last time is copied, so that a search that
-            // fails a little everywhere does not copy its whole path each time.
-            self.longest.truncate(self.longest_shared);
-            self.longest
-                .extend_from_slice(&self.order[self.longest_shared..]);
-            self.longest_shared = self.order.len();
-        }
-        if frame.position == self.frontier.position {
-            self.frontier.total += 1;
-            if self.frontier.configurations.len() < CONFIGURATIONS_MAX {
-                let mut members = frame.linearized;
-                let mut slots = Vec::new();
-                while let Some(slot) = members.pop() {
-                    slots.push((slot, self.in_slot[usize::from(slot)]));
-                }
-                self.frontier.configurations.push((
-                    frame.state,
-                    frame.linearized,
-                    self.used.clone(),
-                    slots,
-                ));
+        self.failed.insert(
+            frame.position,
+            frame.state,
+            frame.linearized,
+            self.crashed.used(),
+        );
+        let dead = || {
+            let mut members = frame.linearized;
+            let slots = std::iter::from_fn(|| members.pop());
+            Dead {
+                state: frame.state,
+                linearized: slots.map(|slot| self.in_slot[usize::from(slot)]).collect(),
+                used: self.crashed.used().to_vec(),
             }
-        }
+        };
+        self.frontier.note(frame.position, &self.order, dead);
     }
 
     /// The linearization as invocation events; crashed operations of a class are
     /// interchangeable, so the earliest invoked are named first.
     fn named(&self, order: &[u32]) -> Vec<u32> {
-        let mut by_class: Vec<std::collections::VecDeque<u32>> =
-            vec![Default::default(); self.crashed.len()];
-        for (crashed, class) in self.key.crashed.iter().zip(&self.crashed_class) {
-            if let Some(class) = class {
-                by_class[usize::from(*class)].push_back(crashed.event);
-            }
-        }
-        let name = |entry: &u32| {
-            if entry & CRASHED == 0 {
-                self.key.event[*entry as usize]
-            } else {
-                let class = (entry & !CRASHED) as usize;
-                by_class[class]
+        let mut events = self.crashed.events(self.key);
+        let name = |&entry: &u32| match entry & CRASHED {
+            0 => self.key.event[entry as usize],
+            _ => {
+                let events = &mut events[(entry & !CRASHED) as usize];
+                events
                     .pop_front()
                     .expect("no more were taken than there are")
             }
@@ -506,59 +437,19 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
     }
 
     fn failure(&self) -> Outcome {
-        let configurations = self
-            .frontier
-            .configurations
-            .iter()
-            .map(|(state, _, used, slots)| Configuration {
-                state: *state,
-                linearized: slots
-                    .iter()
-                    .map(|(_, operation)| self.key.event[*operation as usize])
-                    .collect(),
-                crashed: self
-                    .crashed
-                    .iter()
-                    .zip(used)
-                    .filter(|(_, used)| **used > 0)
-                    .map(|(crashed, used)| (crashed.class, *used))
-                    .collect(),
-            })
-            .collect();
+        let event = |&operation: &u32| self.key.event[operation as usize];
+        let configuration = |dead: &Dead| Configuration {
+            state: dead.state,
+            linearized: dead.linearized.iter().map(event).collect(),
+            crashed: self.crashed.named(&dead.used),
+        };
         let stuck = self.key.returns[self.frontier.position as usize].operation;
         Outcome::Invalid(Violation {
-            event: self.key.event[stuck as usize],
+            event: event(&stuck),
             position: self.frontier.position,
-            configurations,
+            configurations: self.frontier.dead.iter().map(configuration).collect(),
             configurations_total: self.frontier.total,
-            prefix: self.named(&self.longest),
+            prefix: self.named(&self.frontier.longest),
         })
     }
-}
-
-/// Gathers the crashed operations into classes of interchangeable ones; a read-only one
-/// constrains nothing and is dropped.
-fn classify_crashed<T: Transitions>(
-    key: &KeyHistory,
-    model: &T,
-) -> (Vec<CrashedClass>, Vec<Option<u16>>) {
-    let mut classes: Vec<CrashedClass> = Vec::new();
-    let mut index = std::collections::HashMap::new();
-    let mut class_of = Vec::with_capacity(key.crashed.len());
-    for crashed in &key.crashed {
-        if model.read_only(crashed.class) {
-            class_of.push(None);
-            continue;
-        }
-        let next = classes.len() as u16;
-        let number = *index.entry(crashed.class).or_insert(next);
-        if number == next {
-            classes.push(CrashedClass {
-                class: crashed.class,
-                available: 0,
-            });
-        }
-        class_of.push(Some(number));
-    }
-    (classes, class_of)
 }

@@ -8,10 +8,12 @@
 mod bits;
 mod boundary;
 mod budget;
+mod crashed;
 mod depth_first;
 #[cfg(test)]
 mod depth_first_tests;
 mod failed;
+mod frontier;
 mod history;
 mod keys;
 mod model;

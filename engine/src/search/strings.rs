@@ -39,11 +39,11 @@ impl Digest {
             hash: [0; 2],
             power: [1; 2],
         };
-        for side in 0..2 {
+        for (side, base) in BASES.into_iter().enumerate() {
             for byte in text.bytes() {
-                digest.hash[side] =
-                    (multiply(digest.hash[side], BASES[side]) + u64::from(byte) + 1) % MODULUS;
-                digest.power[side] = multiply(digest.power[side], BASES[side]);
+                let shifted = multiply(digest.hash[side], base);
+                digest.hash[side] = (shifted + u64::from(byte) + 1) % MODULUS;
+                digest.power[side] = multiply(digest.power[side], base);
             }
         }
         digest
