@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 
 from checker._asking import Asking
 from checker._explanation import explain
@@ -129,7 +130,8 @@ def _search(
         asking = Asking(model, [_call(history, klass) for klass in operations.classes])
         read_only = [call.f in model.read_only for call in asking.calls]
         return operations.search_python(asking, read_only, limits), asking.states
-    names, values = history.f_names, (history.values.offsets, history.values.data)
+    names = history.f_names
+    values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
     initial = canonical_json(msgspec.json.encode(model.initial)).decode()
     try:
         if model.native == "kv":

@@ -29,7 +29,7 @@ class _Limits(Protocol):
     @property
     def jobs(self) -> int: ...
 
-_Values = tuple[npt.NDArray[np.int64], bytes]
+_Values = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 """Canonical JSON texts, end to end: offsets, one more than there are texts, and data."""
 
 class Answer:

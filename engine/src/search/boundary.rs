@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedBytes;
 
 use super::budget::{Budget, Exhausted};
 use super::history::TooWide;
@@ -146,7 +145,7 @@ impl Operations {
         &self,
         py: Python<'_>,
         names: Vec<String>,
-        values: (PyReadonlyArray1<i64>, PyBackedBytes),
+        values: (PyReadonlyArray1<i64>, PyReadonlyArray1<u8>),
         initial: &str,
         with_cas: bool,
         limits: Limits,
@@ -164,7 +163,7 @@ impl Operations {
         &self,
         py: Python<'_>,
         names: Vec<String>,
-        values: (PyReadonlyArray1<i64>, PyBackedBytes),
+        values: (PyReadonlyArray1<i64>, PyReadonlyArray1<u8>),
         initial: &str,
         limits: Limits,
     ) -> PyResult<Vec<Answer>> {
@@ -284,9 +283,11 @@ fn interruptible<R: Send>(
     })
 }
 
-fn texts<'a>(values: &'a (PyReadonlyArray1<i64>, PyBackedBytes)) -> PyResult<Texts<'a>> {
+fn texts<'a>(
+    values: &'a (PyReadonlyArray1<'_, i64>, PyReadonlyArray1<'_, u8>),
+) -> PyResult<Texts<'a>> {
     let (offsets, data) = values;
-    Texts::new(data, offsets.as_slice()?)
+    Texts::new(data.as_slice()?, offsets.as_slice()?)
         .ok_or_else(|| PyValueError::new_err("the offsets of the values do not fit their data"))
 }
 
