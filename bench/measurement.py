@@ -18,13 +18,19 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import checker
+from bench.models import python_register
 from histories import History, Json
 
-_VERDICTS = {True: "valid", False: "invalid", "unknown": "unknown"}
+PYTHON: Final[dict[str, Callable[[Json], checker.Model]]] = {
+    "python": lambda initial: python_register(initial, told=True),
+    "python-untold": lambda initial: python_register(initial, told=False),
+}
+_VERDICTS: Final = {True: "valid", False: "invalid", "unknown": "unknown"}
 
 
 def resident_bytes(field: str) -> int:
@@ -64,8 +70,8 @@ def measure(
         began = time.perf_counter()
         verdict = checker.linearizable(
             history,
-            model,
-            initial=initial,
+            PYTHON[model](initial) if model in PYTHON else model,
+            initial=None if model in PYTHON else initial,
             time_limit_s=time_limit_s,
         )
         seconds.append(time.perf_counter() - began)
@@ -94,7 +100,9 @@ def main() -> None:
     """Measure each file named on the command line."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("files", nargs="+", type=Path)
-    options.add_argument("--model", default="cas-register", help="a name, or python for our twin")
+    options.add_argument(
+        "--model", default="cas-register", help=f"a name, or {' or '.join(PYTHON)}"
+    )
     options.add_argument("--initial", type=json.loads, default=None, metavar="JSON")
     options.add_argument("--repeat", type=int, default=1)
     options.add_argument("--time-limit-s", type=float, default=600.0)

@@ -89,6 +89,18 @@ def certifies(order: Sequence[int], ops: Sequence[Operation], step: Step, state:
     return True
 
 
+def reachable(ops: Sequence[Operation], step: Step, state: Json) -> list[Json]:
+    """The states that the object may be in, once every completed operation is placed."""
+    found = [state] if all(op.crashed for op in ops) else []
+    for op in ops:
+        others = [other for other in ops if other is not op]
+        if all(other.returned >= op.invoked for other in others):
+            legal, after = step(state, op)
+            if legal:
+                found += [s for s in reachable(others, step, after) if s not in found]
+    return found
+
+
 def before(ops: Sequence[Operation], time: float, *, inclusive: bool) -> list[Operation]:
     """What was known then: whatever returned later is still pending."""
 

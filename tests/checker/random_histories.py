@@ -70,7 +70,7 @@ OBJECTS: Final = {
 }
 
 Kind = Literal["simulated", "mutated", "random"]
-_KINDS: Final[tuple[Kind, ...]] = ("simulated", "mutated", "mutated", "random")
+_KINDS: Final[tuple[Kind, ...]] = ("simulated", "mutated", "mutated", "random", "random")
 
 
 def random_history(random: Random, thing: Object, kind: Kind | None = None) -> list[Event]:

@@ -18,6 +18,7 @@ from tests.checker.bruteforce import (
     certifies,
     linearizable,
     operations,
+    reachable,
     register,
     store,
 )
@@ -95,6 +96,12 @@ def test_a_certificate_is_an_order_of_all_completed_operations() -> None:
 def test_a_certificate_respects_real_time() -> None:
     ops = drawn(("write", 1, None, 0, 1), ("write", 2, None, 2, 3), ("read", None, 1, 4, 5))
     assert not certifies([1, 0, 2], ops, register, 0)
+
+
+def test_the_reachable_states_are_those_after_some_order() -> None:
+    ops = drawn(("write", 1, None, 0, 5), ("write", 2, None, 0, 5), ("write", 3, None, 6, NEVER))
+    assert sorted(reachable(ops, register, 0)) == [1, 2, 3]
+    assert reachable(drawn(("read", None, 1, 0, 1)), register, 0) == []
 
 
 def test_events_pair_by_process_and_failed_operations_are_gone() -> None:
