@@ -14,28 +14,37 @@ short enough to be believed by reading; the engine is believed because it agrees
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from histories import Event, Json
 
 
+class _Anything(enum.Enum):
+    ANYTHING = "anything"
+
+
+ANYTHING: Final = _Anything.ANYTHING
+"""The answer of an operation that nobody saw complete."""
+
+
 @dataclass(frozen=True)
 class Operation:
-    """What one client saw.  A crashed operation returns at infinity and answers nothing."""
+    """What one client saw.  One that never returned does so at infinity, and is optional."""
 
     index: int  # of its invocation in the history
     f: str
     argument: Json
-    answer: Json
+    answer: Json | Literal[_Anything.ANYTHING]
     invoked: float
     returned: float
 
     @property
-    def crashed(self) -> bool:
-        """Nobody knows whether it happened."""
+    def optional(self) -> bool:
+        """It may have happened or not."""
         return self.returned == math.inf
 
 
@@ -51,7 +60,7 @@ def operations(events: Iterable[Event]) -> list[Operation]:
         if event.type == "invoke":
             current[event.process] = event.index
             found[event.index] = Operation(
-                event.index, event.f, event.value, None, event.time, math.inf
+                event.index, event.f, event.value, ANYTHING, event.time, math.inf
             )
         elif event.type == "ok":
             index = current[event.process]
@@ -63,7 +72,7 @@ def operations(events: Iterable[Event]) -> list[Operation]:
 
 def linearizable(ops: Sequence[Operation], step: Step, state: Json) -> bool:
     """Is there an order of `ops`, begun in `state`?"""
-    if all(op.crashed for op in ops):
+    if all(op.optional for op in ops):
         return True
     for op in ops:
         others = [other for other in ops if other is not op]
@@ -78,7 +87,9 @@ def certifies(order: Sequence[int], ops: Sequence[Operation], step: Step, state:
     """Is `order` (indexes of invocations) one that the definition asks for?"""
     by_index = {op.index: op for op in ops}
     chain = [by_index[index] for index in order]
-    if len(set(order)) != len(order) or any(not op.crashed and op.index not in order for op in ops):
+    if len(set(order)) != len(order) or any(
+        not op.optional and op.index not in order for op in ops
+    ):
         return False
     for place, op in enumerate(chain):
         if any(later.returned < op.invoked for later in chain[place:]):
@@ -91,7 +102,7 @@ def certifies(order: Sequence[int], ops: Sequence[Operation], step: Step, state:
 
 def reachable(ops: Sequence[Operation], step: Step, state: Json) -> list[Json]:
     """The states that the object may be in, once every completed operation is placed."""
-    found = [state] if all(op.crashed for op in ops) else []
+    found = [state] if all(op.optional for op in ops) else []
     for op in ops:
         others = [other for other in ops if other is not op]
         if all(other.returned >= op.invoked for other in others):
@@ -102,12 +113,13 @@ def reachable(ops: Sequence[Operation], step: Step, state: Json) -> list[Json]:
 
 
 def before(ops: Sequence[Operation], time: float, *, inclusive: bool) -> list[Operation]:
-    """What was known then: whatever returned later is still pending."""
+    """As if the history ended then: what returned later is open, though its answer is known."""
 
     def known(op: Operation) -> bool:
         return op.returned < time or (inclusive and op.returned == time)
 
-    return [op if known(op) else replace(op, answer=None, returned=math.inf) for op in ops]
+    begun = [op for op in ops if op.invoked <= time]
+    return [op if known(op) else replace(op, returned=math.inf) for op in begun]
 
 
 def register(state: Json, op: Operation) -> tuple[bool, Json]:
@@ -115,9 +127,9 @@ def register(state: Json, op: Operation) -> tuple[bool, Json]:
     if op.f == "write":
         return True, op.argument
     if op.f == "read":
-        return op.crashed or op.answer == state, state
+        return op.answer in (ANYTHING, state), state
     expected, new = op.argument
-    if op.crashed:
+    if op.answer is ANYTHING:
         return True, new if state == expected else state
     if op.answer is False:
         return state != expected, state
@@ -130,4 +142,4 @@ def store(state: Json, op: Operation) -> tuple[bool, Json]:
         return True, op.argument
     if op.f == "append":
         return True, state + op.argument
-    return op.crashed or op.answer == state, state
+    return op.answer in (ANYTHING, state), state
