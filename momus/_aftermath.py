@@ -93,9 +93,8 @@ def fault_notes(history: History) -> list[str]:
 def _report(run: Run, found: Aftermath) -> Path:
     import reports
 
-    return Path(
-        reports.render(found.history, found.verdict, run.path / "report.html", meta=dict(run.meta))
-    )
+    meta = dict(run.meta)
+    return reports.render(found.history, found.verdict, run.path / "report.html", meta=meta)
 
 
 def _attempt(what: str, act: Callable[[], T], troubles: list[str]) -> T | None:

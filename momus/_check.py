@@ -6,6 +6,7 @@ Bad input among the files means no verdict at all: standard output stays empty (
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,10 +81,11 @@ def _drawing(loaded: Loaded, verdict: Any) -> str | None:
         return None
     import reports
 
-    return str(reports.text(loaded.history, verdict))
+    width = min(max(shutil.get_terminal_size().columns, 80), 160) - 2
+    return reports.text(loaded.history, verdict.counterexamples[0], width=width)
 
 
 def _report(loaded: Loaded, verdict: Any, path: Path) -> Path:
     import reports
 
-    return Path(reports.render(loaded.history, verdict, loaded.meta, path))
+    return reports.render(loaded.history, verdict, path, meta=loaded.meta)

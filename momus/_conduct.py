@@ -72,6 +72,9 @@ async def conduct(
                 found.broke = str(error)
             except CutShort as step:
                 steps.trouble(f"was stopped before it could {step}")
+            except Exception as error:  # a defect of ours costs the run, never the history
+                _log.error("the run broke", exc_info=error)
+                found.broke = f"{type(error).__name__}: {one_line(error)}"
             if journal.open_ids:
                 steps.trouble(
                     f"{len(journal.open_ids)} faults or processes may be left on the hosts; "

@@ -80,30 +80,41 @@ def judge(loaded: Loaded, request: Request) -> Verdict:
     try:
         return judge_history(loaded.history, loaded.meta, request)
     except Refusal as refusal:
-        raise Refusal(f"{loaded.source.name}: {refusal}") from refusal
+        name = loaded.source.name
+        where = "" if name in str(refusal) else f"{name}: "
+        raise Refusal(f"{where}{refusal}") from refusal
 
 
 def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
     """The verdict over `history`, with everything that was assumed among its notes."""
-    import checker
-
     guess = _model(history, meta, request)
     initial = _initial(guess, meta, request)
     model = request.model if request.model is not None else guess.model
-    verdict = checker.linearizable(
-        history,
-        model,
-        initial=initial,
-        time_limit_s=request.time_limit_s,
-        memory_limit_bytes=request.memory_limit_bytes,
-        algorithm=request.algorithm,
-        jobs=request.jobs,
-    )
+    verdict = _linearizable(history, model, initial, request)
     notes = [guess.why] if guess.why else []
     if request.initial is None and "initial" in meta:
         notes.append(f"the initial value {initial!r} is named in the history's metadata")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
     return vacuous(verdict, history) if "workload" in meta else verdict
+
+
+def _linearizable(
+    history: History, model: str | Model, initial: Any, request: Request
+) -> Verdict:
+    import checker
+
+    try:
+        return checker.linearizable(
+            history,
+            model,
+            initial=initial if isinstance(model, str) else None,
+            time_limit_s=request.time_limit_s,
+            memory_limit_bytes=request.memory_limit_bytes,
+            algorithm=request.algorithm,
+            jobs=request.jobs,
+        )
+    except ValueError as error:  # also an operation that the model does not know
+        raise Refusal(str(error)) from error
 
 
 def _model(history: History, meta: Mapping[str, Any], request: Request) -> Guess:

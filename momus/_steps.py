@@ -54,6 +54,8 @@ class Steps:
             return await self._step(what, step, timeout_s, self.interrupts.count + 1)
         except CutShort:
             self.trouble(f"was told not to {what}")
+        except Broken as error:
+            self.trouble(str(error))
         except Exception as error:
             _log.warning("could not %s", what, exc_info=error)
             self.trouble(f"could not {what}: {_reason(error)}")
