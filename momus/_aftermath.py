@@ -45,8 +45,7 @@ def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Afterm
     if not (run.path / "history.jsonl").exists() and not (run.path / "history.parquet").exists():
         return None
     troubles: list[str] = []
-    _attempt("seal the history", run.seal, troubles)
-    history = run.history()
+    history = _attempt("seal the history", run.seal, troubles) or run.history()
     if len(history) == 0:
         return None
     verdict = judge_history(history, dict(run.meta), request)
@@ -94,7 +93,7 @@ def _report(run: Run, found: Aftermath) -> Path:
     import reports
 
     meta = dict(run.meta)
-    return reports.render(found.history, found.verdict, run.path / "report.html", meta=meta)
+    return reports.render(found.history, found.verdict, run.report, meta=meta)
 
 
 def _attempt(what: str, act: Callable[[], T], troubles: list[str]) -> T | None:

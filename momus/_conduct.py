@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from cluster import Host, Journal, System
 from generators import Outcome, play
-from histories import Event, Recorder, Run
+from histories import Event, Run
 from momus._assembly import assemble, lab_of, system_of
 from momus._exits import Broken, one_line
 from momus._interrupt import Interrupts
@@ -62,9 +62,9 @@ async def conduct(
     tell = _silence if quiet else say
     interrupts = Interrupts(say=tell)
     steps = Steps(interrupts, found.troubles)
-    with interrupts.listening(), logging_to(run.path / "momus.log"):
+    with interrupts.listening(), logging_to(run.log):
         _log.info("the plan: %s", plan.meta())
-        with Journal(run.path / "faults.jsonl") as journal:
+        with Journal(run.faults) as journal:
             conductor = _Conductor(plan, run, journal, steps, found, tell, quiet, on_event)
             try:
                 await conductor.in_lab(lab_of(plan, journal))
@@ -138,7 +138,7 @@ class _Conductor:
             f"faults: {', '.join(plan.faults) or 'none'}; seed {plan.seed}"
         )
         stop = self.steps.interrupts.stop
-        with Recorder(self.run.path / "history.jsonl", dict(self.run.meta)) as recorder:
+        with self.run.recorder() as recorder:
             async with showing(meter, plan.name, quiet=self.quiet):
                 load = play(test, recorder, on_event=saw, stop=stop)
                 limit_s = plan.time_limit_s + LOAD_GRACE_S
@@ -158,8 +158,7 @@ class _Conductor:
         """Copy each node's logs into ``nodes/<node>/`` of the run."""
 
         async def from_host(host: Host) -> None:
-            folder = Path(self.run.path) / "nodes" / host.name
-            folder.mkdir(parents=True, exist_ok=True)
+            folder = self.run.node_folder(host.name)
             for remote in system.logs(host):
                 await host.download(remote, str(folder / PurePosixPath(remote).name))
 

@@ -19,7 +19,7 @@ def run_list(*, store: Path, as_json: bool) -> int:
     """Print what is in `store`."""
     if not store.is_dir():
         raise Refusal(f"{store}: there is no store here yet; try --store, or `momus run` first")
-    rows = [row_of(run) for run in Store(store).runs()]
+    rows = [row_of(run) for run in reversed(Store(store).runs())]
     if as_json:
         click.echo(json_text(rows))
     else:

@@ -74,9 +74,9 @@ def play_plan(plan: Plan, request: Request, *, quiet: bool = False) -> Played:
         "initial": workload.initial,
         "options": dict(workload.meta),
     }
-    run = Store(plan.store).create(plan.name, meta)
-    conducted = asyncio.run(conduct(plan, run, quiet=quiet))
-    return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
+    with Store(plan.store).create(plan.name, meta) as run:
+        conducted = asyncio.run(conduct(plan, run, quiet=quiet))
+        return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
 
 
 def tell(played: Played) -> None:

@@ -55,7 +55,7 @@ def load(source: Source, format: str | None = None) -> Loaded:
     if source.is_run:
         from histories import Run
 
-        run = Run.open(source.name)
+        run = Run(source.name)
         history = run.history()
         return Loaded(source, history, {**dict(history.meta), **dict(run.meta)})
     from histories import History
