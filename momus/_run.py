@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from cluster import LabFileError, read_lab
 from histories import Run, Store
 from momus._aftermath import Aftermath, aftermath
 from momus._answer import answer, json_text
@@ -140,6 +141,8 @@ def run_system(
     if hosts is not None and local:
         raise Refusal("--hosts and --local exclude each other; try one of them")
     lab = "ssh" if hosts is not None else "local" if local else "namespaces"
+    if hosts is not None:
+        nodes = _hosts_in(hosts)
     plan = Plan(
         system=system,
         workload=workload,
@@ -164,6 +167,13 @@ def run_system(
     else:
         tell(played)
     return finish(played)
+
+
+def _hosts_in(lab: Path) -> int:
+    try:
+        return len(read_lab(lab))
+    except LabFileError as error:
+        raise Refusal(str(error)) from error
 
 
 def faults_named(text: str | None, lab: str) -> tuple[str, ...]:
