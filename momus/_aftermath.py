@@ -48,15 +48,37 @@ def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Afterm
     history = _attempt("seal the history", run.seal, troubles) or run.history()
     if len(history) == 0:
         return None
-    verdict = judge_history(history, dict(run.meta), request)
+    verdict = _judged(run, history, request)
     verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *fault_notes(history)))
     if broke is not None and verdict.valid is True:
         verdict = broken_off(verdict, broke)
     found = Aftermath(verdict, history, troubles=troubles)
-    results = {**answer(verdict, str(run.path)), "troubles": list(troubles)}
+    results = {
+        **answer(verdict, str(run.path)),
+        "load_seconds": round((history.time[-1] - history.time[0]) / 1e9, 3),
+        "broke": broke,
+        "troubles": list(troubles),
+    }
     _attempt("write the results", lambda: run.write_results(results), troubles)
     found.report = _attempt("draw the report", lambda: _report(run, found), troubles)
     return found
+
+
+def _judged(run: Run, history: History, request: Request) -> Verdict:
+    """The verdict; a checker that breaks leaves the history unjudged, and says so."""
+    try:
+        return judge_history(history, run.meta, request)
+    except Exception as error:
+        _log.error("the checker broke", exc_info=error)
+        return Verdict(
+            valid="unknown",
+            checker=str(run.meta.get("checker")),
+            unknown=Unknown(
+                cause="harness",
+                sentence=f"The history could not be judged: {one_line(error)}.",
+                remedy=f"The history is kept; judge it again with `momus check {run.path}`.",
+            ),
+        )
 
 
 def broken_off(verdict: Verdict, broke: str) -> Verdict:

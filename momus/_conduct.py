@@ -62,7 +62,7 @@ async def conduct(
     tell = _silence if quiet else say
     interrupts = Interrupts(say=tell)
     steps = Steps(interrupts, found.troubles)
-    with interrupts.listening(), logging_to(run.log):
+    with interrupts.listening():
         _log.info("the plan: %s", plan.meta())
         with Journal(run.faults) as journal:
             conductor = _Conductor(plan, run, journal, steps, found, tell, quiet, on_event)

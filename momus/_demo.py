@@ -142,7 +142,7 @@ def _conclude(played: list[tuple[Act, Played]]) -> None:
     for act, result in played:
         valid = result.after.verdict.valid if result.after else "unknown"
         wanted = "as predicted" if _as_expected(act, result) else "NOT as predicted"
-        word = {True: "valid", False: "invalid"}.get(valid, "unknown")
+        word = "valid" if valid is True else "invalid" if valid is False else "unknown"
         report = result.after.report if result.after else None
         click.echo(f"{act.title}: {word}, {wanted}; report: {report or 'none'}")
         if act.expected and valid is False:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -21,9 +21,16 @@ from momus._exits import Broken, ExitCode, Refusal, one_line
 class FrontDoor(click.Group):
     """A click group that never shows a traceback for a user's mistake."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> int:
         """Run the command line; in stand-alone mode exit with its code, else return it."""
-        code = _leave(lambda: super(FrontDoor, self).main(*args, standalone_mode=False, **kwargs))
+        inner = super().main
+        code = _leave(lambda: inner(args, prog_name, standalone_mode=False, **extra))
         if standalone_mode:
             sys.exit(code)
         return code

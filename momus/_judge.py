@@ -98,9 +98,7 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     return vacuous(verdict, history) if "workload" in meta else verdict
 
 
-def _linearizable(
-    history: History, model: str | Model, initial: Any, request: Request
-) -> Verdict:
+def _linearizable(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
     import checker
 
     try:

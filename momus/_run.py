@@ -15,7 +15,7 @@ from histories import Run, Store
 from momus._aftermath import Aftermath, aftermath
 from momus._answer import answer, json_text
 from momus._assembly import workload_of
-from momus._conduct import Conduct, conduct
+from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
 from momus._plan import FAULTS, Plan
@@ -75,7 +75,7 @@ def play_plan(plan: Plan, request: Request, *, quiet: bool = False) -> Played:
         "initial": workload.initial,
         "options": dict(workload.meta),
     }
-    with Store(plan.store).create(plan.name, meta) as run:
+    with Store(plan.store).create(plan.name, meta) as run, logging_to(run.log):
         conducted = asyncio.run(conduct(plan, run, quiet=quiet))
         return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
 

@@ -25,8 +25,8 @@ _WORDS = {True: ("VALID", "green"), False: ("INVALID", "red"), "unknown": ("UNKN
 def headline(answer: dict[str, Any]) -> str:
     """One line: the verdict, what was judged, how, and how long it took."""
     operations = f"{answer['operations']:,} operation{'s' if answer['operations'] != 1 else ''}"
-    how = ", ".join(part for part in (answer["model"], answer["algorithm"]) if part)
-    facts = f"{operations}, {how}, {seconds_text(answer['seconds'])}"
+    parts = (operations, answer["model"], answer["algorithm"], seconds_text(answer["seconds"]))
+    facts = ", ".join(part for part in parts if part)
     return f"{word(answer['valid'])}  {printable(answer['file'])}  ({facts})"
 
 
