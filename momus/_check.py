@@ -17,7 +17,7 @@ from momus._answer import answer, json_text, merged
 from momus._exits import Refusal, code_of
 from momus._judge import Request, judge
 from momus._sources import Loaded, expand, load
-from momus._telling import headline, story, summary
+from momus._telling import gist, headline, story, summary
 
 
 def run_check(
@@ -64,9 +64,8 @@ def _print_text(
 ) -> None:
     for each, drawing in zip(answers, drawings, strict=True):
         click.echo(headline(each))
-        if len(answers) == 1 or each["valid"] is not True:
-            for line in story(each, drawing):
-                click.echo(line)
+        for line in story(each, drawing) if len(answers) == 1 else gist(each):
+            click.echo(line)
         if "report" in each:
             click.echo(f"\n  report: {each['report']}")
     if len(answers) > 1:

@@ -43,16 +43,18 @@ def model_of(meta: Mapping[str, Any], operations: Collection[str]) -> Guess:
     """
     named = meta.get("model")
     if isinstance(named, str) and named:
-        return Guess(named, f"the model {named} is named in the run's metadata")
+        return Guess(named, f"the model is {named}, as the history says of itself")
     seen = set(operations)
     for some, all_, model in _MODEL_OF_OPERATIONS:
         if seen & some and seen <= all_:
             return Guess(model, f"guessed the model {model} from the operations {_list(seen)}")
+    if not seen:
+        return Guess(
+            "register", "there are no client operations, so any model will do, say register"
+        )
     raise Refusal(
         f"cannot guess the model from the operations {_list(seen)}; "
         f"try --model with one of {', '.join(MODELS)}"
-        if seen
-        else "cannot guess the model: no client operations; try --model"
     )
 
 

@@ -8,6 +8,7 @@ so its verdict is unknown (vacuous) rather than valid.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     verdict = _linearizable(history, model, initial, request)
     notes = [guess.why] if guess.why else []
     if request.initial is None and "initial" in meta:
-        notes.append(f"the initial value {initial!r} is named in the history's metadata")
+        notes.append(f"the initial value is {json.dumps(initial)}, as the history says of itself")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
     return vacuous(verdict, history) if "workload" in meta else verdict
 

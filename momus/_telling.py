@@ -56,6 +56,14 @@ def story(answer: dict[str, Any], drawing: str | None = None) -> Iterator[str]:
     yield from (f"  note: {printable(note)}" for note in answer["notes"])
 
 
+def gist(answer: dict[str, Any]) -> Iterator[str]:
+    """The one line below the headline where many files are told of."""
+    if answer["failures"]:
+        yield f"  {printable(answer['failures'][0]['sentence'])}"
+    elif "unknown" in answer:
+        yield f"  {printable(answer['unknown']['sentence'])}"
+
+
 def summary(whole: dict[str, Any]) -> str:
     """One line over several files."""
     counts = [

@@ -27,7 +27,7 @@ def play(scene: Callable[[Steps], Awaitable[object]]) -> Steps:
     return asyncio.run(main())
 
 
-async def fails() -> None:
+async def fails() -> int:
     raise ConnectionRefusedError("n1 refused")
 
 
@@ -39,9 +39,9 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
-async def is_signalled() -> None:
+async def is_signalled() -> bool:
     os.kill(os.getpid(), signal.SIGINT)
-    await asyncio.Event().wait()
+    return await asyncio.Event().wait()
 
 
 def test_a_step_that_must_succeed_breaks_the_run() -> None:
