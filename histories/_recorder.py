@@ -28,6 +28,8 @@ from histories._flaws import RecorderFailed, RecorderMisuse
 from histories._json import ATOMS, VALUE_BYTES_MAX, canonical, encode, refuse_strangers
 
 FLUSH_INTERVAL_S: Final = 0.05
+_TIME_MAX: Final = 2**63 - 1
+_PROCESS_MAX: Final = 2**31 - 1
 _LONG_LINE_BYTES: Final = 900
 """Shorter lines are within every limit of the readers."""
 
@@ -122,12 +124,18 @@ class Recorder:
                 raise RecorderMisuse(f"{event} cannot be written as JSON: {trouble}") from trouble
             if len(line) > _LONG_LINE_BYTES:
                 _refuse_long(line, key, value, error)
-            if time.__class__ is not int or time < self._last_time:
+            if time.__class__ is not int or not self._last_time <= time <= _TIME_MAX:
                 self._refuse_time(event)
+            if f.__class__ is not str or (node.__class__ is not str and node is not None):
+                _refuse_text(event)
             if process.__class__ is not int:
                 _refuse_name(event)
             elif type == "invoke":
-                if process in self._open or process in self._retired or process < 0:
+                if (
+                    process in self._open
+                    or process in self._retired
+                    or not 0 <= process <= _PROCESS_MAX
+                ):
                     self._refuse_invocation(event)
                 self._open[process] = f
             else:
@@ -229,6 +237,8 @@ class Recorder:
         raise RecorderMisuse(f"{self.path} is closed; nothing can be recorded any more")
 
     def _refuse_time(self, event: Event) -> None:
+        if event.time.__class__ is int and event.time > _TIME_MAX:
+            raise RecorderMisuse(f"time {event.time} does not fit 64 bits in {event}")
         raise RecorderMisuse(
             f"time runs backwards from {self._last_time} to {event.time!r} ns in {event}; "
             "use integers from one monotonic clock"
@@ -241,7 +251,7 @@ class Recorder:
         elif process in self._open:
             why = f"its operation {self._open[int(process)]!r} is still open"
         else:
-            why = "a client's number is 0 or more"
+            why = f"a client's number is from 0 to {_PROCESS_MAX}"
         raise RecorderMisuse(f"process {process} cannot invoke {event.f!r}: {why}")
 
     def _refuse_completion(self, event: Event) -> None:
@@ -250,8 +260,14 @@ class Recorder:
         raise RecorderMisuse(f"process {event.process} cannot complete {event.f!r}: {why}")
 
 
+def _refuse_text(event: Event) -> None:
+    for name, text in (("f", event.f), ("node", event.node)):
+        if not isinstance(text, str) and (text is not None or name == "f"):
+            raise RecorderMisuse(f"{name} {text!r} is not a string in {event}")
+
+
 def _refuse_name(event: Event) -> None:
-    if event.process.__class__ is not str:
+    if not isinstance(event.process, str):
         raise RecorderMisuse(f"process {event.process!r} is neither a number nor a name")
     if event.type not in ("invoke", "ok", "fail", "info"):
         raise RecorderMisuse(f"unknown type {event.type!r}; use invoke, ok, fail or info")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from histories._event import Json
 from histories._json import decode
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Texts(Sequence[bytes]):
@@ -25,6 +27,8 @@ class Texts(Sequence[bytes]):
     @staticmethod
     def of_arrow(array: pa.Array) -> Texts:
         """The texts of a string array without nulls."""
+        import pyarrow as pa
+
         array = array.cast(pa.large_string())
         _, offsets, data = array.buffers()
         if offsets is None or len(array) == 0:
@@ -34,6 +38,8 @@ class Texts(Sequence[bytes]):
         return Texts(window, memoryview(data) if data is not None else b"")
 
     def to_arrow(self) -> pa.LargeStringArray:
+        import pyarrow as pa
+
         return pa.LargeStringArray.from_buffers(
             len(self), pa.py_buffer(self.offsets), pa.py_buffer(self.data)
         )

@@ -27,15 +27,16 @@ def record_one_write(run: Run) -> None:
 
 def test_a_run_goes_from_running_to_sealed_to_judged(tmp_path: Path) -> None:
     run = Store(tmp_path / "store").create("etcd", {"seed": 7})
-    assert run.state == "running"
+    states: list[str] = [run.state]
     record_one_write(run)
     assert [event.type for event in run.history()] == ["invoke", "ok"]
     run.seal()
-    assert run.state == "sealed"
+    states.append(run.state)
     assert not (run.path / "history.jsonl").exists()
     assert run.history().meta["seed"] == 7
     run.write_results({"valid": True, "seconds": 0.25})
-    assert run.state == "judged"
+    states.append(run.state)
+    assert states == ["running", "sealed", "judged"]
     assert run.results() == {"valid": True, "seconds": 0.25}
     run.release()
 
