@@ -23,6 +23,7 @@ from generators._protocol import (
     GeneratorError,
     Liftable,
     Pending,
+    is_deaf,
 )
 from histories import Event, Op
 
@@ -38,52 +39,63 @@ class Mixed(msgspec.Struct, frozen=True):
     gens: tuple[Generator, ...]
     cumulative: tuple[float, ...]
     chosen: int
+    deaf: bool
 
     def op(self, ctx: Context) -> Emitted:
         if not ctx.free:
             return PENDING, self
         gens, cumulative, chosen = self.gens, self.cumulative, self.chosen
+        draw = ctx.random.random
         if chosen == _UNDRAWN:
-            chosen = bisect(cumulative, ctx.random.random() * cumulative[-1])
-        emitted = gens[chosen].op(ctx)
+            chosen = bisect(cumulative, draw() * cumulative[-1])
+        old = gens[chosen]
+        emitted = old.op(ctx)
         if emitted is None:
             rest = _without(self, chosen)
             return None if rest is None else rest.op(ctx)
         op, gen = emitted
         if op is PENDING:
             return self._around(chosen, ctx)
-        if gen is None:
-            return op, _without(self, chosen)
-        if gen is not gens[chosen]:
-            gens = (*gens[:chosen], gen, *gens[chosen + 1 :])
-        following = bisect(cumulative, ctx.random.random() * cumulative[-1])
-        return op, Mixed(gens, cumulative, following)
+        if gen is not old:
+            return op, _replaced(self, chosen, gen)
+        return op, Mixed(gens, cumulative, bisect(cumulative, draw() * cumulative[-1]), self.deaf)
 
     def _around(self, pending: int, ctx: Context) -> Emitted:
         """Some thread is free and the chosen one has nothing for it: perhaps another has."""
-        for i in range(len(self.gens)):
+        for i, old in enumerate(self.gens):
             if i != pending:
-                emitted = self.gens[i].op(ctx)
+                emitted = old.op(ctx)
                 if emitted is not None and emitted[0] is not PENDING:
-                    op, gen = emitted
-                    if gen is None:
-                        rest = _without(self, i)
-                        return op, rest
-                    gens = (*self.gens[:i], gen, *self.gens[i + 1 :])
-                    return op, Mixed(gens, self.cumulative, pending)
-        return PENDING, Mixed(self.gens, self.cumulative, pending)
+                    return emitted[0], _replaced(self, i, emitted[1])
+        return PENDING, Mixed(self.gens, self.cumulative, pending, self.deaf)
 
     def update(self, ctx: Context, event: Event) -> Generator:
+        if self.deaf:
+            return self
         gens = updated(self.gens, ctx, event)
-        return self if gens is self.gens else Mixed(gens, self.cumulative, self.chosen)
+        return self if gens is self.gens else _mixed(gens, self.cumulative, self.chosen)
+
+
+def _mixed(gens: tuple[Generator, ...], cumulative: tuple[float, ...], chosen: int) -> Mixed:
+    return Mixed(gens, cumulative, chosen, all([is_deaf(gen) for gen in gens]))
+
+
+def _replaced(mixed: Mixed, i: int, gen: Generator | None) -> Generator | None:
+    """`mixed` after the one at `i` has emitted; a new one will be drawn."""
+    if gen is None:
+        return _without(mixed, i)
+    gens = mixed.gens
+    if gen is not gens[i]:
+        gens = (*gens[:i], gen, *gens[i + 1 :])
+    return Mixed(gens, mixed.cumulative, _UNDRAWN, mixed.deaf and is_deaf(gen))
 
 
 def _without(mixed: Mixed, i: int) -> Generator | None:
     gens = mixed.gens[:i] + mixed.gens[i + 1 :]
     sums = mixed.cumulative
     weight = sums[i] - (sums[i - 1] if i else 0.0)
-    cumulative = sums[:i] + tuple(total - weight for total in sums[i + 1 :])
-    return Mixed(gens, cumulative, _UNDRAWN) if gens else None
+    cumulative = sums[:i] + tuple([total - weight for total in sums[i + 1 :]])
+    return _mixed(gens, cumulative, _UNDRAWN) if gens else None
 
 
 def mix(*gens: Liftable, weights: Sequence[float] | None = None) -> Generator | None:
@@ -109,11 +121,15 @@ def mix(*gens: Liftable, weights: Sequence[float] | None = None) -> Generator | 
     if not weighted:
         return None
     cumulative = tuple(accumulate(float(weight) for _, weight in weighted))
-    return Mixed(tuple(gen for gen, _ in weighted), cumulative, _UNDRAWN)
+    return _mixed(tuple(gen for gen, _ in weighted), cumulative, _UNDRAWN)
 
 
 class AnyOf(msgspec.Struct, frozen=True):
     gens: tuple[Generator, ...]
+
+    @property
+    def deaf(self) -> bool:
+        return all([is_deaf(gen) for gen in self.gens])
 
     def op(self, ctx: Context) -> Emitted:
         gens = self.gens
@@ -138,10 +154,9 @@ class AnyOf(msgspec.Struct, frozen=True):
 
 def updated(gens: tuple[Generator, ...], ctx: Context, event: Event) -> tuple[Generator, ...]:
     """`gens`, all of them told of `event`; the same tuple if none of them cared."""
-    news = tuple([gen.update(ctx, event) for gen in gens])
-    for old, new in zip(gens, news, strict=True):
-        if old is not new:
-            return news
+    for old in gens:
+        if old.update(ctx, event) is not old:
+            return tuple([gen.update(ctx, event) for gen in gens])
     return gens
 
 

@@ -109,11 +109,12 @@ class Context(msgspec.Struct, frozen=True):
         the others idle.
         """
         free = self.free
+        draw = self.random.random
+        thread = int(draw() * free.bit_length())
+        if free >> thread & 1:  # nearly always, when nearly all are free
+            return thread
         lowest = (free & -free).bit_length() - 1
         span = free.bit_length() - lowest
-        if span == 1:
-            return lowest
-        draw = self.random.random
         for _ in range(_TRIES_BEFORE_COUNTING):
             thread = lowest + int(draw() * span)
             if free >> thread & 1:

@@ -26,16 +26,16 @@ from generators._protocol import (
     GeneratorError,
     Liftable,
     Pending,
+    Wrapper,
 )
 from generators._threads import clients
 from histories import Event, Json, Op
 
 
-class Keyed(msgspec.Struct, frozen=True):
+class Keyed(Wrapper, frozen=True):
     """`gen`, about `key`."""
 
     key: Json
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         emitted = self.gen.op(ctx)
@@ -46,11 +46,11 @@ class Keyed(msgspec.Struct, frozen=True):
             op = Op(op.f, op.value, self.key, op.type, op.process, op.time, op.error, op.node)
         if gen is None:
             return op, None
-        return op, self if gen is self.gen else Keyed(self.key, gen)
+        return op, self if gen is self.gen else Keyed(gen, self.key)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else Keyed(self.key, gen)
+        return self if gen is self.gen else Keyed(gen, self.key)
 
 
 def sequential_keys(keys: Iterable[Json], make: Callable[[Json], Liftable]) -> Generator | None:
@@ -77,7 +77,7 @@ def concurrent_keys(
 
 def _keyed(key: Json, make: Callable[[Json], Liftable]) -> Generator | None:
     gen = lift(make(key))
-    return None if gen is None else Keyed(key, gen)
+    return None if gen is None else Keyed(gen, key)
 
 
 class Grouped(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -29,6 +29,7 @@ from generators._protocol import (
     GeneratorError,
     Liftable,
     filled,
+    is_deaf,
 )
 from histories import Event, Op
 
@@ -105,6 +106,7 @@ def _takes_context(function: Callable[..., Any]) -> bool:
 class Emit(msgspec.Struct, frozen=True):
     """One operation, once."""
 
+    deaf: ClassVar[bool] = True
     template: Op
 
     def op(self, ctx: Context) -> Emitted:
@@ -120,6 +122,7 @@ class Call(msgspec.Struct, frozen=True):
 
     function: Callable[..., Any]
     takes_context: bool
+    deaf: ClassVar[bool] = True
 
     def op(self, ctx: Context) -> Emitted:
         if not ctx.free:  # asking would waste what the function answers
@@ -141,6 +144,10 @@ class InTurn(msgspec.Struct, frozen=True):
     head: Generator
     rest: tuple[Liftable, ...]
     at: int
+
+    @property
+    def deaf(self) -> bool:
+        return is_deaf(self.head)
 
     def op(self, ctx: Context) -> Emitted:
         emitted = self.head.op(ctx)
@@ -199,6 +206,10 @@ class Chained(msgspec.Struct, frozen=True):
     head: Generator
     cell: Cell
 
+    @property
+    def deaf(self) -> bool:
+        return is_deaf(self.head)
+
     def op(self, ctx: Context) -> Emitted:
         emitted = self.head.op(ctx)
         if emitted is None:
@@ -220,6 +231,7 @@ class Await(msgspec.Struct, frozen=True):
     """The rest of an iterator, of which nothing has been asked yet."""
 
     cell: Cell
+    deaf: ClassVar[bool] = True
 
     def op(self, ctx: Context) -> Emitted:
         if not ctx.free:

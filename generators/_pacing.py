@@ -14,8 +14,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from generators._context import Context
 from generators._lifting import lift
 from generators._protocol import (
@@ -25,6 +23,7 @@ from generators._protocol import (
     Emitted,
     Generator,
     Liftable,
+    Wrapper,
     at_time,
     nanoseconds,
 )
@@ -33,11 +32,10 @@ from histories import Event, Op
 CATCH_UP_NS_MAX: Final = 10_000_000
 
 
-class Paced(msgspec.Struct, frozen=True):
+class Paced(Wrapper, frozen=True):
     interval_ns: int
     jitter: bool
     due_ns: int | None
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         if not ctx.free:
@@ -49,7 +47,7 @@ class Paced(msgspec.Struct, frozen=True):
         if op is PENDING:
             if gen is None or gen is self.gen:
                 return op, gen and self
-            return op, Paced(self.interval_ns, self.jitter, self.due_ns, gen)
+            return op, Paced(gen, self.interval_ns, self.jitter, self.due_ns)
         time = op.time
         assert time is not None, "operations leave their generator with a time"
         due = self.due_ns
@@ -63,13 +61,13 @@ class Paced(msgspec.Struct, frozen=True):
             due += int(ctx.random.random() * 2 * self.interval_ns)
         else:
             due += self.interval_ns
-        return op, Paced(self.interval_ns, self.jitter, due, gen)
+        return op, Paced(gen, self.interval_ns, self.jitter, due)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
         if gen is self.gen:
             return self
-        return Paced(self.interval_ns, self.jitter, self.due_ns, gen)
+        return Paced(gen, self.interval_ns, self.jitter, self.due_ns)
 
 
 def stagger(interval_s: float, gen: Liftable) -> Generator | None:
@@ -91,13 +89,12 @@ def _paced(interval_s: float, jitter: bool, gen: Liftable) -> Generator | None:
     lifted_gen = lift(gen)
     if lifted_gen is None:
         return None
-    return Paced(nanoseconds(interval_s), jitter, None, lifted_gen)
+    return Paced(lifted_gen, nanoseconds(interval_s), jitter, None)
 
 
-class TimeLimited(msgspec.Struct, frozen=True):
+class TimeLimited(Wrapper, frozen=True):
     limit_ns: int
     end_ns: int | None
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         end = self.end_ns
@@ -113,11 +110,11 @@ class TimeLimited(msgspec.Struct, frozen=True):
                 end = op.time + self.limit_ns
             if op.time >= end:
                 return None
-        return op, None if gen is None else TimeLimited(self.limit_ns, end, gen)
+        return op, None if gen is None else TimeLimited(gen, self.limit_ns, end)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else TimeLimited(self.limit_ns, self.end_ns, gen)
+        return self if gen is self.gen else TimeLimited(gen, self.limit_ns, self.end_ns)
 
 
 def time_limit(seconds: float, gen: Liftable) -> Generator | None:
@@ -128,7 +125,7 @@ def time_limit(seconds: float, gen: Liftable) -> Generator | None:
     lifted_gen = lift(gen)
     if lifted_gen is None or seconds <= 0:
         return None
-    return TimeLimited(nanoseconds(seconds), None, lifted_gen)
+    return TimeLimited(lifted_gen, nanoseconds(seconds), None)
 
 
 def sleep(seconds: float) -> Generator:

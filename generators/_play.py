@@ -58,7 +58,7 @@ async def play(
         await runner.close(test.close_timeout_s + 1.0)
         trouble = [*runner.trouble, *await _torn_down(test)]
     return Outcome(
-        operations=runner.operations,
+        operations=sum(runner.completions.values()),
         ok=runner.completions["ok"],
         fail=runner.completions["fail"],
         info=runner.completions["info"],

@@ -24,6 +24,8 @@ import enum
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
+import msgspec
+
 from generators._context import Context
 from histories import Event, Op
 
@@ -53,11 +55,32 @@ class Generator(Protocol):
         ...
 
 
+def is_deaf(gen: Generator) -> bool:
+    """Whether ``gen.update`` would answer `gen` itself, whatever has happened.
+
+    Generators say so by a true attribute `deaf`.  Most leaves are deaf; a mixture of
+    hundreds of them need not tell them one by one.
+    """
+    return getattr(gen, "deaf", False)
+
+
 Emitted: TypeAlias = tuple[Op | Pending, Generator | None] | None
 """What `Generator.op` answers."""
 
 Liftable: TypeAlias = Generator | Op | Mapping[str, Any] | Callable[..., Any] | Iterable[Any] | None
 """Everything that `lift` makes a generator of."""
+
+
+class Wrapper(msgspec.Struct, frozen=True):
+    """A generator around another one, which passes every event on to it."""
+
+    gen: Generator
+
+    @property
+    def deaf(self) -> bool:
+        """See `is_deaf`."""
+        return getattr(self.gen, "deaf", False)
+
 
 SLEEP: Final = "sleep"
 LOG: Final = "log"

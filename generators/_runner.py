@@ -27,7 +27,7 @@ from generators._client import Client, NemesisLike
 from generators._clock import Clock, Handle
 from generators._context import Context, opening_context
 from generators._lifting import lift
-from generators._protocol import PENDING, SLEEP, Generator, GeneratorError
+from generators._protocol import PENDING, SLEEP, Generator, GeneratorError, is_deaf
 from generators._test import EventRecorder, Test
 from generators._validation import problem_with
 from generators._worker import NO_CLIENT, Worker, description
@@ -58,8 +58,7 @@ class Runner:
         on_event: Callable[[Event], object] | None,
     ) -> None:
         self.error: BaseException | None = None
-        self.operations = 0
-        self.completions: dict[EventType, int] = {"invoke": 0, "ok": 0, "fail": 0, "info": 0}
+        self.completions: dict[EventType, int] = {"ok": 0, "fail": 0, "info": 0}
         self.trouble: list[str] = []
         self._test = test
         self._record = recorder.record
@@ -164,18 +163,21 @@ class Runner:
             self._break(error)
 
     def _pump_slice(self) -> None:
-        now_ns, began, threads = self._clock.now, self._began_ns, self._threads
-        slice_end = now_ns() - began + SLICE_NS_MAX
+        # Every operation of a run passes here, so what is needed often is a local, and what
+        # is rare is elsewhere.
+        now_ns, began_ns, record = self._clock.now, self._began_ns, self._record
+        threads, concurrency, workers = self._threads, self._concurrency, self._workers
+        chance, meta = self._random, self._meta
+        slice_end_ns = now_ns() - began_ns + SLICE_NS_MAX
         for _ in range(SLICE_OPERATIONS_MAX):
             free = self._free
             if self._over or not free:
                 return
-            now = now_ns() - began
+            now = now_ns() - began_ns
             if now <= self._last_ns:
                 now = self._last_ns + 1
-            ctx = Context(
-                now, free, threads, self._processes, self._random, self._concurrency, self._meta
-            )
+            processes = self._processes
+            ctx = Context(now, free, threads, processes, chance, concurrency, meta)
             gen = self._gen
             emitted = None if gen is None else gen.op(ctx)
             if emitted is None:
@@ -188,50 +190,45 @@ class Runner:
                 self._gen = following
                 self._wait_pending(now)
                 return
-            time = op.time
-            if time is not None and time > now:
-                self._wake_at(time)
+            if op.time is not None and op.time > now:
+                self._wake_at(op.time)
                 return
             self._stalled_since_ns = None
-            self._do(op, following, ctx)
-            if now > slice_end:
+            process = op.process
+            thread = process % concurrency if type(process) is int else concurrency
+            if not free >> thread & 1 or processes[thread] != process or op.type != "invoke":
+                self._instruct(op, following, ctx)
+                continue
+
+            worker = workers[thread]
+            event = record(now, process, "invoke", op.f, op.key, op.value, None, worker.node)
+            self._last_ns = now
+            self._free = free ^ 1 << thread
+            if following is not None and not is_deaf(following):
+                following = following.update(ctx.busy(now, thread), event)
+            self._gen = following
+            if self._on_event is not None:
+                self._tell(event)
+            result = worker.begin(op)
+            if result is None:
+                self._watch(worker, now)
+            else:
+                self._complete(worker, result)
+            if now > slice_end_ns:
                 break
         self._pump_soon()
 
-    def _do(self, op: Op, following: Generator | None, ctx: Context) -> None:
-        process, now = op.process, ctx.time
-        thread = -1 if process is None else ctx.thread_of(process)
-        if (
-            thread < 0
-            or not self._free >> thread & 1
-            or self._processes[thread] != process
-            or op.type != "invoke"
-        ):
-            problem = problem_with(op, ctx)
-            if problem is not None:
-                raise GeneratorError(f"{problem}: {op!r}")
-            self._gen = following
-            self._instruct(op, thread)
-            return
-        worker = self._workers[thread]
-        event = self._record(
-            now, worker.process, "invoke", op.f, op.key, op.value, None, worker.node
-        )
-        self._last_ns = now
-        self._free &= ~(1 << thread)
-        self._gen = None if following is None else following.update(ctx.busy(now, thread), event)
-        if self._on_event is not None:
-            self._tell(event)
-        if thread < self._concurrency:
-            self.operations += 1
-        result = worker.begin(op)
-        if result is None:
-            self._watch(worker, now)
-        else:
-            self._complete(worker, result)
+    def _instruct(self, op: Op, following: Generator | None, ctx: Context) -> None:
+        """`sleep` and `log` are for the worker itself, and no part of the history.
 
-    def _instruct(self, op: Op, thread: int) -> None:
-        """`sleep` and `log` are for the worker itself, and no part of the history."""
+        Also finds out what is wrong with an operation that cannot be carried out.
+        """
+        problem = problem_with(op, ctx)
+        if problem is not None:
+            raise GeneratorError(f"{problem}: {op!r}")
+        assert op.process is not None
+        self._gen = following
+        thread = ctx.thread_of(op.process)
         if op.f == SLEEP:
             self._free &= ~(1 << thread)
             self._nap(thread, float(op.value))
@@ -251,39 +248,28 @@ class Runner:
         self._pump_soon()
 
     def _complete(self, worker: Worker, result: object) -> None:
-        op = worker.op
+        """Record how the operation of `worker` ended, and tell the generator."""
+        op, thread = worker.op, worker.thread
         assert op is not None
         if type(result) is not Op or result.type == "invoke":
             result = op.info(f"the client answered {result!r:.200}, which is not a completion")
-        failures = worker.failures
         event = self._note(worker, result, op)
-        thread = worker.thread
-        if event.type == "info" and thread < self._concurrency:
-            process = worker.process
-            assert isinstance(process, int)
-            process += self._concurrency
-            processes = self._processes
-            self._processes = (*processes[:thread], process, *processes[thread + 1 :])
-            self._replace(worker)
-        pausing = failures > 0 and event.type == "fail"
-        if pausing:
-            self._nap(thread, self._pause_s(failures))
+        if event.type != "ok" and thread < self._concurrency:
+            self._after_failure(worker, event)
         else:
             self._free |= 1 << thread
         gen = self._gen
-        if gen is not None:
-            self._gen = gen.update(
-                Context(
-                    event.time,
-                    self._free,
-                    self._threads,
-                    self._processes,
-                    self._random,
-                    self._concurrency,
-                    self._meta,
-                ),
-                event,
+        if gen is not None and not is_deaf(gen):
+            ctx = Context(
+                event.time,
+                self._free,
+                self._threads,
+                self._processes,
+                self._random,
+                self._concurrency,
+                self._meta,
             )
+            self._gen = gen.update(ctx, event)
 
     def _note(self, worker: Worker, completion: Op, op: Op) -> Event:
         """Record how `op` ended; its worker has nothing to do any more."""
@@ -306,6 +292,21 @@ class Runner:
         if self._on_event is not None:
             self._tell(event)
         return event
+
+    def _after_failure(self, worker: Worker, event: Event) -> None:
+        """A new process after an ``info``; a pause after a client that did not open."""
+        thread = worker.thread
+        if event.type == "info":
+            processes = self._processes
+            process = worker.process
+            assert isinstance(process, int)
+            process += self._concurrency
+            self._processes = (*processes[:thread], process, *processes[thread + 1 :])
+            self._replace(worker)
+        if worker.failures > 0:
+            self._nap(thread, self._pause_s(worker.failures))
+        else:
+            self._free |= 1 << thread
 
     def _replace(self, worker: Worker) -> None:
         """A fresh worker for a thread whose old one is not to be trusted any more."""

@@ -13,15 +13,14 @@ import msgspec
 
 from generators._context import Context
 from generators._lifting import lift, lifted
-from generators._protocol import PENDING, Emitted, Generator, Liftable
+from generators._protocol import PENDING, Emitted, Generator, Liftable, Wrapper
 from histories import Event, Op, Process
 
 _FOREVER = -1
 
 
-class Mapped(msgspec.Struct, frozen=True):
+class Mapped(Wrapper, frozen=True):
     function: Callable[[Op], Op]
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         emitted = self.gen.op(ctx)
@@ -31,18 +30,18 @@ class Mapped(msgspec.Struct, frozen=True):
         if op is not PENDING and op.type == "invoke":
             op = self.function(op)
         if gen is not None:
-            gen = self if gen is self.gen else Mapped(self.function, gen)
+            gen = self if gen is self.gen else Mapped(gen, self.function)
         return op, gen
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else Mapped(self.function, gen)
+        return self if gen is self.gen else Mapped(gen, self.function)
 
 
 def map(function: Callable[[Op], Op], gen: Liftable) -> Generator | None:
     """Every operation of `gen`, changed by `function` (a pure one: it may be asked again)."""
     lifted_gen = lift(gen)
-    return None if lifted_gen is None else Mapped(function, lifted_gen)
+    return None if lifted_gen is None else Mapped(lifted_gen, function)
 
 
 def f_map(names: Mapping[str, str], gen: Liftable) -> Generator | None:
@@ -55,9 +54,8 @@ def f_map(names: Mapping[str, str], gen: Liftable) -> Generator | None:
     return map(rename, gen)
 
 
-class Filtered(msgspec.Struct, frozen=True):
+class Filtered(Wrapper, frozen=True):
     predicate: Callable[[Op], bool]
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         gen: Generator | None = self.gen
@@ -67,12 +65,12 @@ class Filtered(msgspec.Struct, frozen=True):
                 return None
             op, gen = emitted
             if op is PENDING or op.type != "invoke" or self.predicate(op):
-                return op, None if gen is None else Filtered(self.predicate, gen)
+                return op, None if gen is None else Filtered(gen, self.predicate)
         return None
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else Filtered(self.predicate, gen)
+        return self if gen is self.gen else Filtered(gen, self.predicate)
 
 
 def filter(predicate: Callable[[Op], bool], gen: Liftable) -> Generator | None:
@@ -81,12 +79,11 @@ def filter(predicate: Callable[[Op], bool], gen: Liftable) -> Generator | None:
     Of an endless generator whose operations never pass, no operation is ever found.
     """
     lifted_gen = lift(gen)
-    return None if lifted_gen is None else Filtered(predicate, lifted_gen)
+    return None if lifted_gen is None else Filtered(lifted_gen, predicate)
 
 
-class Limited(msgspec.Struct, frozen=True):
+class Limited(Wrapper, frozen=True):
     remaining: int
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         emitted = self.gen.op(ctx)
@@ -96,18 +93,18 @@ class Limited(msgspec.Struct, frozen=True):
         if gen is None:
             return op, None
         if op is PENDING:
-            return op, self if gen is self.gen else Limited(self.remaining, gen)
-        return op, Limited(self.remaining - 1, gen) if self.remaining > 1 else None
+            return op, self if gen is self.gen else Limited(gen, self.remaining)
+        return op, Limited(gen, self.remaining - 1) if self.remaining > 1 else None
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else Limited(self.remaining, gen)
+        return self if gen is self.gen else Limited(gen, self.remaining)
 
 
 def limit(count: int, gen: Liftable) -> Generator | None:
     """At most `count` operations of `gen`."""
     lifted_gen = lift(gen)
-    return None if lifted_gen is None or count <= 0 else Limited(count, lifted_gen)
+    return None if lifted_gen is None or count <= 0 else Limited(lifted_gen, count)
 
 
 def once(gen: Liftable) -> Generator | None:
@@ -115,9 +112,8 @@ def once(gen: Liftable) -> Generator | None:
     return limit(1, gen)
 
 
-class Repeated(msgspec.Struct, frozen=True):
+class Repeated(Wrapper, frozen=True):
     remaining: int
-    gen: Generator
 
     def op(self, ctx: Context) -> Emitted:
         emitted = self.gen.op(ctx)
@@ -126,11 +122,11 @@ class Repeated(msgspec.Struct, frozen=True):
         op, _ = emitted
         if op is PENDING or self.remaining == _FOREVER:
             return op, self
-        return op, Repeated(self.remaining - 1, self.gen) if self.remaining > 1 else None
+        return op, Repeated(self.gen, self.remaining - 1) if self.remaining > 1 else None
 
     def update(self, ctx: Context, event: Event) -> Generator:
         gen = self.gen.update(ctx, event)
-        return self if gen is self.gen else Repeated(self.remaining, gen)
+        return self if gen is self.gen else Repeated(gen, self.remaining)
 
 
 def repeat(gen: Liftable, times: int | None = None) -> Generator | None:
@@ -142,7 +138,7 @@ def repeat(gen: Liftable, times: int | None = None) -> Generator | None:
     lifted_gen = lift(gen)
     if lifted_gen is None or (times is not None and times <= 0):
         return None
-    return Repeated(_FOREVER if times is None else times, lifted_gen)
+    return Repeated(lifted_gen, _FOREVER if times is None else times)
 
 
 class Cycled(msgspec.Struct, frozen=True):

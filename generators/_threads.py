@@ -14,15 +14,14 @@ import msgspec
 from generators._choice import any_of, soonest
 from generators._context import Context, Thread, numbers
 from generators._lifting import lift, lifted
-from generators._protocol import PENDING, Emitted, Generator, GeneratorError, Liftable
+from generators._protocol import PENDING, Emitted, Generator, GeneratorError, Liftable, Wrapper
 from histories import NEMESIS, Event
 
 
-class OnThreads(msgspec.Struct, frozen=True):
+class OnThreads(Wrapper, frozen=True):
     """`mask` is the answer of `accepts` for the threads of a run of this `concurrency`."""
 
     accepts: Callable[[Thread], bool]
-    gen: Generator
     concurrency: int = 0
     mask: int = 0
 
@@ -39,7 +38,7 @@ class OnThreads(msgspec.Struct, frozen=True):
         op, gen = emitted
         if gen is None or gen is self.gen:
             return op, gen and self
-        return op, OnThreads(self.accepts, gen, self.concurrency, self.mask)
+        return op, OnThreads(gen, self.accepts, self.concurrency, self.mask)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         if self.concurrency != ctx.concurrency:
@@ -49,14 +48,14 @@ class OnThreads(msgspec.Struct, frozen=True):
         gen = self.gen.update(ctx.restrict(self.mask), event)
         if gen is self.gen:
             return self
-        return OnThreads(self.accepts, gen, self.concurrency, self.mask)
+        return OnThreads(gen, self.accepts, self.concurrency, self.mask)
 
     def _settled(self, ctx: Context) -> OnThreads:
         mask = 0
         for thread in range(ctx.concurrency + 1):
             if self.accepts(ctx.name_of(thread)):
                 mask |= 1 << thread
-        return OnThreads(self.accepts, self.gen, ctx.concurrency, mask)
+        return OnThreads(self.gen, self.accepts, ctx.concurrency, mask)
 
 
 def on_threads(
@@ -70,8 +69,8 @@ def on_threads(
     if lifted_gen is None:
         return None
     if callable(threads):
-        return OnThreads(threads, lifted_gen)
-    return OnThreads(frozenset(threads).__contains__, lifted_gen)
+        return OnThreads(lifted_gen, threads)
+    return OnThreads(lifted_gen, frozenset(threads).__contains__)
 
 
 def _is_client(thread: Thread) -> bool:
@@ -222,11 +221,10 @@ def reserve(*counts_and_gens: int | Liftable) -> Generator | None:
     return Reserved(tuple(counts), made) if any(made) else None  # type: ignore[arg-type]
 
 
-class ProcessLimited(msgspec.Struct, frozen=True):
+class ProcessLimited(Wrapper, frozen=True):
     """`seen` are the processes that `gen` has been offered so far."""
 
     limit: int
-    gen: Generator
     seen: frozenset[object] = frozenset()
     mask: int = 0
 
@@ -242,14 +240,14 @@ class ProcessLimited(msgspec.Struct, frozen=True):
             seen = seen.union(ctx.processes[thread] for thread in numbers(inner.threads))
             if len(seen) > self.limit:
                 return None
-        return op, None if gen is None else ProcessLimited(self.limit, gen, seen, mask)
+        return op, None if gen is None else ProcessLimited(gen, self.limit, seen, mask)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         mask = self.mask or self._mask(ctx)
         gen = self.gen.update(ctx.restrict(mask), event)
         if gen is self.gen:
             return self
-        return ProcessLimited(self.limit, gen, self.seen, mask)
+        return ProcessLimited(gen, self.limit, self.seen, mask)
 
     def _mask(self, ctx: Context) -> int:
         return sum(1 << thread for thread in list(numbers(ctx.threads))[: self.limit])
@@ -263,12 +261,10 @@ def process_limit(count: int, gen: Liftable) -> Generator | None:
     so the end comes for all threads at once.  Of more threads, `count` are used.
     """
     lifted_gen = lift(gen)
-    return None if lifted_gen is None or count <= 0 else ProcessLimited(count, lifted_gen)
+    return None if lifted_gen is None or count <= 0 else ProcessLimited(lifted_gen, count)
 
 
-class Synchronized(msgspec.Struct, frozen=True):
-    gen: Generator
-
+class Synchronized(Wrapper, frozen=True):
     def op(self, ctx: Context) -> Emitted:
         return self.gen.op(ctx) if ctx.free == ctx.threads else (PENDING, self)
 
