@@ -48,7 +48,7 @@ def main() -> int:
         except BenchError as error:
             print(error, file=sys.stderr)
             return 4
-    print("\n".join(tables(rows)))
+    print("\n".join(tables(rows, judged=not o.quick)))
     if not o.quick and not o.only:
         _KEPT.write_text(document(rows))
         print(f"\nkept in {_KEPT}")

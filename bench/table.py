@@ -36,8 +36,8 @@ def document(rows: Sequence[Row]) -> str:
     return "\n".join([_INTRODUCTION, *machine(), "", *tables(rows), ""])
 
 
-def tables(rows: Sequence[Row]) -> list[str]:
-    """The lines of both tables: times and memory, then promises."""
+def tables(rows: Sequence[Row], *, judged: bool = True) -> list[str]:
+    """The lines of both tables: times and memory, then (if the sizes are theirs) promises."""
     contest = [
         (
             row.title,
@@ -63,7 +63,8 @@ def tables(rows: Sequence[Row]) -> list[str]:
         "memory, Porcupine", "less", "algorithm",
     )  # fmt: skip
     lines = ["## Times and memory", "", *_table(head, contest), ""]
-    lines += ["## Promises", "", *_table(("history", "promise", "measured", "kept"), promises)]
+    if judged:
+        lines += ["## Promises", "", *_table(("history", "promise", "measured", "kept"), promises)]
     notes = [f"- {row.title}: {note}" for row in rows for note in row.notes]
     return [*lines, *(["", "## Notes", "", *notes] if notes else [])]
 
@@ -73,7 +74,7 @@ def machine() -> list[str]:
     return [
         f"- {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}",
         f"- {_processor()}, {os.cpu_count()} cores, {_memory_gib():.0f} GiB, {platform.system()} "
-        f"{platform.release()}",
+        f"{platform.release()}, load {os.getloadavg()[0]:.1f} when the run ended",
         f"- Python {platform.python_version()}, {_said('go', 'version') or 'no Go'}, "
         f"{_said('rustc', '--version') or 'no rustc'}",
     ]
