@@ -142,7 +142,8 @@ class Link:
         with contextlib.suppress(HostError, OSError, EOFError, TimeoutError, paramiko.SSHException):
             deadline = time.monotonic() + 5
             helper = self._new_lane(deadline)
-            kill = ("kill", "-s", "KILL", "--", f"-{lane.pid}")
+            # The shell's own `kill`: that of procps takes `-10` for a signal.
+            kill = ("sh", "-c", 'kill -s KILL -- "-$1"', "momus-kill", str(lane.pid))
             helper.run(kill, b"", deadline, threading.Event())
             self._idle.append(helper)
 

@@ -1,0 +1,190 @@
+"""What is particular to SSH: keys, lost connections, noise, proxies."""
+
+import asyncio
+import contextlib
+import dataclasses
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cluster import HostError, SshSettings, Unsupported, read_lab, ssh
+from cluster._sshlab import SshLab, ssh_lab
+
+RELAY = """
+import os, socket, sys, threading
+sys.path.insert(0, sys.argv[1])
+from cluster._namespaces import lab_socket
+sock = lab_socket(sys.argv[2])
+sock.connect((sys.argv[3], int(sys.argv[4])))
+def up():
+    while data := os.read(0, 65536):
+        sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while data := sock.recv(65536):
+    os.write(1, data)
+"""
+
+
+@contextlib.asynccontextmanager
+async def lab_of(n: int, directory: Path) -> AsyncIterator[tuple[SshLab, list[SshSettings]]]:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            lab = await stack.enter_async_context(ssh_lab(n, directory=directory))
+        except Unsupported as error:
+            pytest.skip(str(error))
+        yield lab, read_lab(lab.lab_toml)
+
+
+def test_a_host_with_an_unknown_key_is_refused_unless_the_lab_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (_, [known]):
+            unknown = dataclasses.replace(known, known_hosts=str(tmp_path / "empty"))
+            with pytest.raises(HostError, match=r"SHA256.* is not in .*unknown_hosts = "):
+                async with ssh([unknown]):
+                    pass
+            async with ssh([dataclasses.replace(unknown, unknown_hosts="accept")]) as [host]:
+                assert (await host.run(["echo", "in"])).text == "in"
+
+    asyncio.run(main())
+
+
+def test_a_host_whose_key_has_changed_is_refused_always(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab_of(2, tmp_path) as (_, [one, two]):
+            assert one.known_hosts is not None
+            lines = Path(one.known_hosts).read_text().splitlines()
+            swapped = tmp_path / "swapped"
+            swapped.write_text(lines[1].replace(two.address, one.address) + "\n")
+            changed = dataclasses.replace(one, known_hosts=str(swapped), unknown_hosts="accept")
+            with pytest.raises(HostError, match="somebody is in between"):
+                async with ssh([changed]):
+                    pass
+
+    asyncio.run(main())
+
+
+def test_a_login_with_the_wrong_key_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (lab, [right]):
+            host_key = lab.lab_toml.parent / "n1.host_key"
+            with pytest.raises(HostError, match="cannot log in.*authorized keys"):
+                async with ssh([dataclasses.replace(right, key=str(host_key))]):
+                    pass
+
+    asyncio.run(main())
+
+
+def test_a_host_that_falls_silent_amid_a_command_is_an_error_in_time(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with (
+            lab_of(1, tmp_path) as (lab, [settings]),
+            ssh([settings], keep=True) as [host],
+        ):
+            down = ["ip", "link", "set", "eth0", "down"]
+            began = time.monotonic()
+            command = asyncio.create_task(host.run(["sleep", "1000"], timeout_s=1))
+            cut = await lab.hosts[0].run(down, check=False)
+            if cut.code != 0:  # our keeper cannot; the login itself can
+                with contextlib.suppress(HostError):
+                    await host.run(down, timeout_s=0.5)
+            with pytest.raises(HostError, match="did not end within 1 s"):
+                await command
+            assert time.monotonic() - began < 30  # what counts is that it ended
+            with contextlib.suppress(HostError):
+                await host.run(["true"], timeout_s=0.5)
+
+    asyncio.run(main())
+
+
+def test_a_connection_that_broke_is_made_again(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (_, [settings]), ssh([settings]) as [host]:
+            # The lane's parent is the sshd of this connection.
+            with pytest.raises(HostError, match="the connection broke|did not end"):
+                await host.run(
+                    ["sh", "-c", 'kill -s KILL "$(ps -o ppid= -p "$(ps -o ppid= -p $$)")"'],
+                    timeout_s=5,
+                )
+            assert (await host.run(["echo", "again"])).text == "again"
+
+    asyncio.run(main())
+
+
+def test_a_proxy_command_carries_ssh_and_dialling(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (_, [settings]):
+            assert settings.via is not None
+            keeper = settings.via.removeprefix("unix:")
+            here = str(Path(__file__).parents[2])
+            relay = (sys.executable, "-c", RELAY, here, keeper, "%h", "%p")
+            proxied = dataclasses.replace(settings, via=None, proxy_command=relay)
+            async with ssh([proxied]) as [host]:
+                assert (await host.run(["hostname"])).text == "n1"
+                with await host.dial(22) as sock:
+                    greeting = await asyncio.get_running_loop().sock_recv(sock, 7)
+                assert greeting == b"SSH-2.0"
+
+    asyncio.run(main())
+
+
+def test_a_login_without_root_does_not_pretend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All logins of such a lab may change the network; make this one appear as a plain user.
+    monkeypatch.setattr("cluster._ssh._WHO", "echo 1000; echo 0000000000000000")
+
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (_, [settings]):
+            async with ssh([settings]) as [host]:
+                assert host.capabilities == {"signals", "files"}
+                with pytest.raises(Unsupported, match="needs root.*sudo = true"):
+                    await host.run(["iptables", "-S"], sudo=True)
+            with pytest.raises(Unsupported, match="sudo asks"):
+                async with ssh([dataclasses.replace(settings, sudo=True)]):
+                    pass
+
+    asyncio.run(main())
+
+
+def test_what_start_up_files_print_is_not_taken_for_output(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with lab_of(1, tmp_path) as (lab, [settings]):
+            config = lab.lab_toml.parent / "n1.sshd_config"
+            noisy = "ForceCommand sh -c 'echo welcome; echo oops >&2; exec sh'\n"
+            config.write_text(config.read_text() + noisy)
+            # sshd reads its configuration anew for every connection when it gets HUP.
+            hup = 'for p in /proc/[0-9]*; do grep -q "listener" $p/cmdline && kill -s HUP '
+            hup += '"${p#/proc/}"; done; :'
+            await lab.hosts[0].run(["sh", "-c", hup])
+            for _ in range(100):
+                try:
+                    async with ssh([settings]) as [host]:
+                        done = await host.run(["echo", "mine"])
+                        assert (done.stdout, done.stderr) == (b"mine\n", b"")
+                        return
+                except HostError as error:
+                    if "cannot reach" not in str(error):
+                        raise
+                    await asyncio.sleep(0.05)
+            raise AssertionError("sshd did not come back")
+
+    asyncio.run(main())
+
+
+def test_nobody_there_is_told_with_address_and_port(tmp_path: Path) -> None:
+    nobody = SshSettings(
+        name="n1", address="127.0.0.1", user="root", port=1, known_hosts=str(tmp_path / "none")
+    )
+
+    async def main() -> None:
+        async with ssh([nobody]):
+            pass
+
+    with pytest.raises(HostError, match=r"n1: cannot reach 127\.0\.0\.1 port 1"):
+        asyncio.run(main())
