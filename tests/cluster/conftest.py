@@ -25,7 +25,7 @@ def labs(tmp_path: Path) -> Labs:
     ) -> AsyncIterator[list[Host]]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                lab: AbstractAsyncContextManager[Any]
+                lab: Any
                 if kind == "netns":
                     lab = namespaces(n, directory=tmp_path, journal=journal)
                 elif kind == "local":

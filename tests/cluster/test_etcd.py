@@ -119,7 +119,7 @@ def test_a_killed_member_comes_back_with_its_data(labs: Any) -> None:
             await client.invoke(Op("read", None, "x"))  # may find the connection lost, or refused
             refused = await client.invoke(Op("write", 2, "x"))
             assert refused.type == "fail"  # nothing was sent
-            with pytest.raises(HostError, match="n1: etcd is not ready .* its process has ended"):
+            with pytest.raises(HostError, match=r"n1: etcd is not ready .* its process has ended"):
                 await etcd.ready(0.2)
             await etcd.start(hosts[0])
             await etcd.start(hosts[0])  # a second start changes nothing

@@ -22,7 +22,13 @@ async def until(condition: Any, timeout_s: float = 10) -> None:
 
 
 async def runs(host: Host, pid: int) -> bool:
-    return (await host.run(["kill", "-0", str(pid)], check=False)).code == 0
+    done = await host.run(["kill", "-0", str(pid)], check=False)
+    return done.code == 0
+
+
+async def is_written(host: Host, path: str) -> bool:
+    done = await host.run(["test", "-s", path], check=False)
+    return done.code == 0
 
 
 @every_kind
@@ -84,7 +90,7 @@ def test_a_cancelled_command_is_killed(labs: Any, kind: str) -> None:
             task = asyncio.create_task(host.run(argv, timeout_s=60))
 
             async def begun() -> bool:
-                return (await host.run(["test", "-s", pid_file], check=False)).code == 0
+                return await is_written(host, pid_file)
 
             await until(begun)
             task.cancel()
@@ -141,7 +147,7 @@ def test_a_signal_reaches_the_daemons_children(labs: Any, kind: str) -> None:
             await host.start("fork", ["sh", "-c", script, "sh", child])
 
             async def written() -> bool:
-                return (await host.run(["test", "-s", child], check=False)).code == 0
+                return await is_written(host, child)
 
             await until(written)
             pid = int(await host.read(child))

@@ -4,13 +4,15 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import pytest
 
 from cluster import BadResponse, Connection, NotSent
 
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Reader: TypeAlias = asyncio.StreamReader
+Writer: TypeAlias = asyncio.StreamWriter
+Handler: TypeAlias = Callable[[Reader, Writer], Awaitable[None]]
 
 
 @asynccontextmanager

@@ -46,7 +46,12 @@ def test_an_entry_is_on_disk_before_the_host_is_touched(
 ) -> None:
     order: list[str] = []
     real_fsync = os.fsync
-    monkeypatch.setattr("os.fsync", lambda file: (order.append("fsync"), real_fsync(file)))
+
+    def watched_fsync(file: int) -> None:
+        real_fsync(file)
+        order.append("fsync")
+
+    monkeypatch.setattr("os.fsync", watched_fsync)
 
     class Watched(LocalHost):
         async def run(self, argv: Any, **options: Any) -> Any:

@@ -28,6 +28,9 @@ while data := sock.recv(65536):
     os.write(1, data)
 """
 
+# Our parent is the lane, and its parent the sshd of this connection.
+KILL_CONNECTION = 'read -r line < "/proc/$PPID/stat"; set -- ${line##*) }; kill -s KILL "$2"'
+
 
 @contextlib.asynccontextmanager
 async def lab_of(n: int, directory: Path) -> AsyncIterator[tuple[SshLab, list[SshSettings]]]:
@@ -73,7 +76,7 @@ def test_a_login_with_the_wrong_key_says_so(tmp_path: Path) -> None:
     async def main() -> None:
         async with lab_of(1, tmp_path) as (lab, [right]):
             host_key = lab.lab_toml.parent / "n1.host_key"
-            with pytest.raises(HostError, match="cannot log in.*authorized keys"):
+            with pytest.raises(HostError, match=r"cannot log in.*authorized keys"):
                 async with ssh([dataclasses.replace(right, key=str(host_key))]):
                     pass
 
@@ -105,12 +108,8 @@ def test_a_host_that_falls_silent_amid_a_command_is_an_error_in_time(tmp_path: P
 def test_a_connection_that_broke_is_made_again(tmp_path: Path) -> None:
     async def main() -> None:
         async with lab_of(1, tmp_path) as (_, [settings]), ssh([settings]) as [host]:
-            # The lane's parent is the sshd of this connection.
-            with pytest.raises(HostError, match="the connection broke|did not end"):
-                await host.run(
-                    ["sh", "-c", 'kill -s KILL "$(ps -o ppid= -p "$(ps -o ppid= -p $$)")"'],
-                    timeout_s=5,
-                )
+            with pytest.raises(HostError, match=r"the connection broke|did not end"):
+                await host.run(["sh", "-c", KILL_CONNECTION], timeout_s=5)
             assert (await host.run(["echo", "again"])).text == "again"
 
     asyncio.run(main())
@@ -143,7 +142,7 @@ def test_a_login_without_root_does_not_pretend(
         async with lab_of(1, tmp_path) as (_, [settings]):
             async with ssh([settings]) as [host]:
                 assert host.capabilities == {"signals", "files"}
-                with pytest.raises(Unsupported, match="needs root.*sudo = true"):
+                with pytest.raises(Unsupported, match=r"needs root.*sudo = true"):
                     await host.run(["iptables", "-S"], sudo=True)
             with pytest.raises(Unsupported, match="sudo asks"):
                 async with ssh([dataclasses.replace(settings, sudo=True)]):
@@ -159,7 +158,7 @@ def test_what_start_up_files_print_is_not_taken_for_output(tmp_path: Path) -> No
             noisy = "ForceCommand sh -c 'echo welcome; echo oops >&2; exec sh'\n"
             config.write_text(config.read_text() + noisy)
             # sshd reads its configuration anew for every connection when it gets HUP.
-            hup = 'for p in /proc/[0-9]*; do grep -q "listener" $p/cmdline && kill -s HUP '
+            hup = 'for p in /proc/[0-9]*; do grep -q "[l]istener" $p/cmdline && kill -s HUP '
             hup += '"${p#/proc/}"; done; :'
             await lab.hosts[0].run(["sh", "-c", hup])
             for _ in range(100):
