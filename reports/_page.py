@@ -283,15 +283,25 @@ def _states(ops: Operations, found: Counterexample) -> tuple[_State, ...]:
     """What the system could have held just before, and which open operations that takes."""
     if not found.configurations:
         return tuple(_State(_labels.short(state, 160), ()) for state in found.states)
-    states = []
+    states: list[_State] = []
     for configuration in found.configurations[: _STATES_MAX * 8]:
-        applied = configuration.get("linearized") or []
-        rows = [ops.row_of(index) for index in applied[:6] if isinstance(index, int)]
-        after = tuple(ops.describe(row) for row in rows if row is not None)
-        state = _State(_labels.short(configuration.get("state"), 160), after)
+        placed = [ops.row_of(index) for index in _listed(configuration, "linearized", int)]
+        after = [ops.describe(row) for row in placed if row is not None]
+        # Crashed operations that are alike stand together: {"f", "value", "times"}.
+        for crashed in _listed(configuration, "crashed", dict):
+            words = _labels.operation(str(crashed.get("f")), crashed.get("value"), None, "info")
+            times = crashed.get("times", 1)
+            after.append(words if times == 1 else f"{words} ({_labels.short(times, 9)} times)")
+        state = _State(_labels.short(configuration.get("state"), 160), tuple(after))
         if state not in states:
             states.append(state)
     return tuple(states)
+
+
+def _listed(configuration: Mapping[str, Json], name: str, kind: type) -> list[Any]:
+    """The first few entries of that kind; a checker of the user's own may write anything."""
+    entries = configuration.get(name)
+    return [e for e in entries[:6] if isinstance(e, kind)] if isinstance(entries, list) else []
 
 
 def _evidence(
@@ -300,14 +310,15 @@ def _evidence(
     """The operations worth looking at, in the order of invocation; strange events as they are."""
     culprit = ops.row_of(found.operation)
     rows: dict[int, _Row] = {}
+    if culprit is not None and found.operations:
+        rows[culprit] = _row(ops, culprit, "cannot be placed", number, anchors)
     strays = []
     for event in found.operations:
         row = ops.row_of(event.index)
         if row is None:
             strays.append(_stray(event))
         elif row not in rows:
-            role = "cannot be placed" if row == culprit else ""
-            rows[row] = _row(ops, row, role, number, anchors)
+            rows[row] = _row(ops, row, "", number, anchors)
     return (*(rows[row] for row in sorted(rows)), *strays)
 
 

@@ -12,13 +12,13 @@ words and lines stay sharp and follow the reader's light or dark theme.
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 import matplotlib as mpl
 import numpy as np
@@ -43,6 +43,7 @@ _COLOURS: Final = {"ok": "#3d85c6", "fail": "#8c8c94", "info": "#dd7a1b"}
 _MARKERS: Final = {"ok": "o", "fail": "x", "info": "^"}
 _DASHES: Final[Mapping[str, Any]] = {"ok": "-", "fail": "--", "info": "-."}
 _SIZES: Final = {"ok": 3.0, "fail": 12.0, "info": 14.0}
+_CROWD: Final = 800  # so many points of one kind speak for themselves, small
 _FAULT_COLOURS: Final = ("#b5508f", "#8a63c9", "#2a9d8f", "#b7791f", "#5d7fa3")
 
 
@@ -97,8 +98,8 @@ class Picture:
             figure = self.draw(_SCREEN)
             out = io.StringIO()
             figure.savefig(out, format="svg", dpi=160, metadata={"Date": None, "Creator": None})
-        text = _themed(out.getvalue())
-        return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode("ascii")
+        # The bitmap within is base64 already; to encode it so once more would cost a third.
+        return "data:image/svg+xml," + quote(_themed(out.getvalue()), safe="/+=:;,.() -")
 
 
 def latency(ops: Operations, bands: Sequence[Band]) -> Picture | None:
@@ -124,7 +125,7 @@ def latency(ops: Operations, bands: Sequence[Band]) -> Picture | None:
                 axis.scatter(
                     x,
                     y,
-                    s=_SIZES[outcome],
+                    s=_SIZES[outcome] if len(x) <= _CROWD else min(_SIZES[outcome], 5.0),
                     c=_COLOURS[outcome],
                     marker=_MARKERS[outcome],
                     linewidths=0.8 if outcome == "fail" else 0,
@@ -136,7 +137,7 @@ def latency(ops: Operations, bands: Sequence[Band]) -> Picture | None:
             _quantile_lines(axis, at[good], took[good], span, theme)
             axis.set_yscale("log")
             axis.set_ylim(low / 1.8, high * 1.8)
-            axis.yaxis.set_major_locator(FixedLocator(_decades(low, high)))
+            axis.yaxis.set_major_locator(FixedLocator(_log_ticks(low, high)))
             axis.yaxis.set_minor_locator(NullLocator())
             axis.yaxis.set_major_formatter(FuncFormatter(_tick_duration if clock else _tick_count))
             axis.set_title(label, loc="left", fontsize=10, color=theme.ink, pad=4)
@@ -391,10 +392,12 @@ def _bin_width(span: tuple[float, float], points: int) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= rough * 0.999)
 
 
-def _decades(low: float, high: float) -> list[float]:
+def _log_ticks(low: float, high: float) -> list[float]:
+    """About five: powers of ten, or 1, 2 and 5 times them where the range is narrow."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    step = max(1, (last - first) // 5)
-    return [10.0**power for power in range(first, last + 1, step)]
+    if math.log10(high / low) < 1.5:
+        return [step * 10.0**power for power in range(first, last + 1) for step in (1, 2, 5)]
+    return [10.0**power for power in range(first, last + 1, max(1, (last - first) // 5))]
 
 
 def _tick_duration(value: float, _position: int | None = None) -> str:

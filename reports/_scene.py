@@ -284,9 +284,9 @@ def _hidden(
 ) -> list[int]:
     """How many operations that belong here begin between each two points, unseen."""
     times = np.array([point.time for point in points], dtype=np.int64)
-    starts = ops.start[np.setdiff1d(focus.rows, np.asarray(rows, dtype=np.int64))]
-    until = np.searchsorted(starts, times, side="left")
-    return [int(number) for number in np.diff(until)]
+    all_before = np.searchsorted(ops.start[focus.rows], times, side="left")
+    shown_before = np.searchsorted(ops.start[np.asarray(rows)], times, side="left")
+    return [int(number) for number in np.diff(all_before - shown_before)]
 
 
 def _positions(
