@@ -14,6 +14,7 @@ evidence, ``-`` the others; an operation that never ended trails off in dots.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import replace
 from itertools import pairwise
@@ -26,6 +27,7 @@ from reports._operations import Operations, has_clock, operations
 from reports._scene import Bar, Scene, Style, Tick, focus_on, scene
 
 _WIDTH_MIN: Final = 40
+_TIME_WIDTH: Final = 12
 _FILL: Final = {"culprit": "#", "evidence": "=", "context": "-"}
 _PLAIN: Final = {"→": "->", "⇒": "=>", "…": "~", "·": ".", "µ": "u", "✗": "X"}
 _FAULT_LINES_MAX: Final = 4
@@ -57,53 +59,60 @@ def text(
     last = int(ops.process[focus.rows].max())
     margin = len(f"process {last}") + 2
     room = max(width, _WIDTH_MIN) - margin
-    style = replace(_COLUMNS, width_max=room - 1, spell=spell)
+    # The last time stands to the right of its mark.
+    style = replace(_COLUMNS, width_max=room - _TIME_WIDTH, spell=spell)
     drawn = scene(ops, focus, style, _faults.bands(history))
-    lines = _fault_lines(drawn) + _lane_lines(drawn) + _axis_lines(ops, drawn)
-    cut = max(max(_labels.cells(line) for _, line in lines) - room, 0)
-    picture = [f"{_padded(spell(name), margin)}{_from(spell(line), cut)}" for name, line in lines]
+    cut = max(math.ceil(drawn.width) - int(style.width_max), 0)
+    lines = _fault_lines(drawn, cut) + _lane_lines(drawn, cut) + _axis_lines(ops, drawn, cut)
+    picture = [_padded(spell(name), margin) + spell(line) for name, line in lines]
     picture += textwrap.wrap(spell(_legend(drawn, cut > 0)), max(width, _WIDTH_MIN))
     return "\n".join(line.rstrip() for line in picture)
 
 
-def _lane_lines(drawn: Scene) -> list[tuple[str, str]]:
+def _lane_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
     lines = []
     for number, lane in enumerate(drawn.lanes):
         for track in range(lane.tracks):
             pieces = [
-                (round(bar.left), _bar(bar))
+                _bar(bar, cut)
                 for bar in drawn.bars
-                if bar.lane == number and bar.track == track
+                if bar.lane == number and bar.track == track and round(bar.right) > cut + 1
             ]
-            name = f"process {lane.process}" if track == 0 else ""
-            lines.append((name, _line(pieces)))
+            lines.append((f"process {lane.process}" if track == 0 else "", _line(pieces)))
     return lines
 
 
-def _bar(bar: Bar) -> str:
-    inside = round(bar.right) - round(bar.left) - 1
+def _bar(bar: Bar, cut: int) -> tuple[int, str]:
+    left = max(round(bar.left) - cut, 0)
+    inside = round(bar.right) - cut - left - 1
     label = f"✗ {bar.label}" if bar.role == "culprit" else bar.label
-    open_end = bar.outcome in ("info", "pending")
-    fill = ("·" if open_end else _FILL[bar.role]) * (inside - _labels.cells(label) - 1)
-    return f"[{label} {fill}{'>' if open_end else ']'}"
+    while _labels.cells(label) > inside:  # only where the picture is cut
+        label = _labels.clip(label, len(label) - 1) if inside else ""
+    crashed = bar.outcome in ("info", "pending")
+    fill = ("·" if crashed else _FILL[bar.role]) * (inside - _labels.cells(label) - 1)
+    space = " " * (inside - _labels.cells(label) - len(fill))
+    begin = "[" if round(bar.left) >= cut else "<"
+    return left, f"{begin}{label}{space}{fill}{'>' if crashed else ']'}"
 
 
-def _fault_lines(drawn: Scene) -> list[tuple[str, str]]:
+def _fault_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
     names = list(dict.fromkeys(shade.band.name for shade in drawn.shades))[:_FAULT_LINES_MAX]
     lines = []
     for name in names:
         pieces = []
         for shade in drawn.shades:
-            if shade.band.name == name:
-                length = max(round(shade.right) - round(shade.left), 1)
-                whom = f": on {shade.band.targets} " if shade.band.targets else ""
-                whom = whom if _labels.cells(whom) < length else ""
-                pieces.append((round(shade.left), whom + ":" * (length - _labels.cells(whom))))
+            left, right = (max(round(x) - cut, 0) for x in (shade.left, shade.right))
+            if shade.band.name != name or (cut and right == 0):
+                continue
+            length = max(right - left, 1)
+            whom = f": on {shade.band.targets} " if shade.band.targets else ""
+            whom = whom if _labels.cells(whom) < length else ""
+            pieces.append((left, whom + ":" * (length - _labels.cells(whom))))
         lines.append((_labels.clip(name, 10), _line(pieces)))
     return lines
 
 
-def _axis_lines(ops: Operations, drawn: Scene) -> list[tuple[str, str]]:
+def _axis_lines(ops: Operations, drawn: Scene, cut: int) -> list[tuple[str, str]]:
     """Times, first of all those of the culprit, and how many operations each gap hides."""
     culprit = next((bar for bar in drawn.bars if bar.role == "culprit"), None)
     ends = {culprit.left, culprit.right} if culprit else set()
@@ -112,14 +121,12 @@ def _axis_lines(ops: Operations, drawn: Scene) -> list[tuple[str, str]]:
     clock = has_clock(ops.history)
     shown: list[tuple[int, str]] = []
     for tick in wanted:
-        piece = (round(tick.x), _time(tick, steps, clock))
-        if all(_apart(piece, other) for other in shown):
+        piece = (round(tick.x) - cut, _time(tick, steps, clock))
+        if piece[0] >= 0 and all(_apart(piece, other) for other in shown):
             shown.append(piece)
-    lines = [("", _line(sorted(shown)))]
-    gaps = [(round(gap.left) + 1, f"+{gap.hidden:,}") for gap in drawn.gaps]
-    if gaps:
-        lines.append(("", _line(gaps)))
-    return lines
+    gaps = [(round(gap.left) + 1 - cut, f"+{gap.hidden:,}") for gap in drawn.gaps]
+    gaps = [gap for gap in gaps if gap[0] >= 0]
+    return [("", _line(sorted(shown))), *([("", _line(gaps))] if gaps else [])]
 
 
 def _time(tick: Tick, steps: list[int], clock: bool) -> str:
@@ -157,14 +164,6 @@ def _line(pieces: list[tuple[int, str]]) -> str:
 
 def _padded(line: str, width: int) -> str:
     return line + " " * max(width - _labels.cells(line), 0)
-
-
-def _from(line: str, cut: int) -> str:
-    """The line without its first `cut` columns."""
-    while cut > 0 and line:
-        cut -= _labels.cells(line[0])
-        line = line[1:]
-    return line
 
 
 def _plain(label: str) -> str:

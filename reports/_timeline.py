@@ -144,9 +144,7 @@ def timeline(ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str) 
             for gap in drawn.gaps
             if gap.right - gap.left >= 60
         ),
-        scroll_to_end=culprit is not None
-        and drawn.width > PIXELS.width_max + 1
-        and culprit.left > PIXELS.width_max * 0.6,
+        scroll_to_end=culprit is not None and culprit.left > PIXELS.width_max * 0.6,
         culprit=culprit is not None,
         evidence=any(bar.role == "evidence" for bar in drawn.bars),
         open_ended=any(bar.outcome in ("info", "pending") for bar in drawn.bars),
