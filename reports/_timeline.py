@@ -89,6 +89,11 @@ class Note:
     text: str
     strong: bool = False
 
+    @property
+    def text_x(self) -> float:
+        """The middle of the text, moved away from the edge of the drawing."""
+        return max(self.x, _LEFT + len(self.text) * 3 + 2)
+
 
 @dataclass(frozen=True)
 class Timeline:
