@@ -100,11 +100,16 @@ def operation(f: str, given: Json, answer: Json, outcome: str, limit: int = 32) 
         verb = f"{verb} {short(given, limit)}"
     if outcome in ("info", "pending"):
         return clip(verb, limit - 2) + " ?"
-    observes = given is None and f.startswith(("read", "get"))
+    observes = given is None and is_read(f)
     if outcome == "ok" and (observes or (answer not in (None, True) and not _same(answer, given))):
         result = f" → {short(answer, max(limit - len(verb) - 3, limit // 2))}"
         return clip(clip(verb, limit - min(len(result), limit // 2)) + result, limit)
     return clip(verb, limit)
+
+
+def is_read(f: str) -> bool:
+    """Whether operations of this name only look, as far as a name can tell."""
+    return f.startswith(("read", "get"))
 
 
 def _same(a: Json, b: Json) -> bool:

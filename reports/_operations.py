@@ -57,9 +57,11 @@ class Operations:
         return self.outcome >= INFO
 
     @property
-    def reach(self) -> Ints:
-        """Until when each row may still take effect."""
-        return np.where(self.crashed, NEVER, self.end)
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """Reads that never came back: they changed nothing and tell nothing."""
+        reads = np.array([_labels.is_read(name) for name in self.history.f_names], dtype=np.bool_)
+        given = self.history.value[self.invoke] >= 0
+        return np.logical_and(self.crashed & ~given, reads[self.f])
 
     def row_of(self, index: int | None) -> int | None:
         """The row an event (invocation or completion, by its `index`) belongs to."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
@@ -60,7 +60,11 @@ class Style:
     stretch: float
     break_width: float
     width_max: float
-    label_limits: tuple[int, ...] = (32,)
+    """The width wanted: neighbours are left out, labels cut and gaps narrowed for it."""
+    width_limit: float
+    """The width allowed: for it even evidence is left out, the farthest first."""
+    attempts: tuple[tuple[int, float], ...] = ((32, 1.0), (32, 0.5), (20, 0.5))
+    """How long labels may be (characters), and how wide gaps are (share of `gap`)."""
     spell: Callable[[str], str] = str
     """How the medium writes a label."""
 
@@ -78,6 +82,8 @@ class Bar:
     outcome: Outcome
     role: Role
     event: int
+    early: bool
+    """It crashed before the scene begins, and is drawn from the left edge."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,10 @@ def focus_on(ops: Operations, found: Counterexample) -> Focus | None:
     key = ops.key[anchor]
     near = (ops.key == key) & (ops.outcome != FAIL)
     near[[*named, anchor]] = True
-    nearest = sorted(named, key=lambda row: abs(row - anchor))[:EVIDENCE_MAX]
+    near &= ~ops.silent
+    near[anchor] = True
+    telling = [row for row in named if near[row]]
+    nearest = sorted(telling, key=lambda row: abs(row - anchor))[:EVIDENCE_MAX]
     one_key = bool((ops.key[[*named, anchor]] == key).all())
     about = f"key {_labels.name(found.key)}" if one_key and found.key is not None else ""
     return Focus(
@@ -177,22 +186,31 @@ def focus_on_load(ops: Operations) -> Focus | None:
 
 
 def scene(ops: Operations, focus: Focus, style: Style, bands: Sequence[Band] = ()) -> Scene:
-    """Place as many operations around the focus as fit into `style.width_max`."""
+    """Place as many operations around the focus as fit, the culprit always."""
     ranked = _by_nearness(ops, focus)
-    must = sorted(focus.evidence | ({focus.culprit} if focus.culprit is not None else set()))
-    placed: Scene | None = None
-    for limit in style.label_limits:
-        for neighbours in _NEIGHBOURS:
-            if neighbours > len(ranked) and placed is not None and neighbours != _NEIGHBOURS[-1]:
-                continue
-            rows = sorted({*must, *ranked[:neighbours]})
-            if not rows:
-                rows = [focus.moment]
-            placed = _place(ops, focus, rows, style, bands, limit)
-            if placed.width <= style.width_max:
-                return placed
-    assert placed is not None
-    return placed
+    evidence = sorted(
+        focus.evidence - {focus.culprit},
+        key=lambda row: abs(ops.start[row] - ops.start[focus.moment]),
+    )
+    culprit = [] if focus.culprit is None else [focus.culprit]
+
+    def placed(neighbours: int, witnesses: int, limit: int, squeeze: float) -> Scene:
+        rows = sorted({*culprit, *evidence[:witnesses], *ranked[:neighbours]})
+        tight = replace(style, gap=style.gap * squeeze, stretch=style.stretch * squeeze)
+        return _place(ops, focus, rows or [focus.moment], tight, bands, limit)
+
+    most = min(len(ranked), _NEIGHBOURS[0])
+    counts = (most, *(number for number in _NEIGHBOURS if number < most))
+    for limit, squeeze in style.attempts:
+        for neighbours in counts:
+            drawn = placed(neighbours, len(evidence), limit, squeeze)
+            if drawn.width <= style.width_max:
+                return drawn
+    for witnesses in range(len(evidence), -1, -1):
+        drawn = placed(0, witnesses, *style.attempts[-1])
+        if drawn.width <= style.width_limit:
+            break
+    return drawn
 
 
 def _by_nearness(ops: Operations, focus: Focus) -> list[int]:
@@ -234,7 +252,14 @@ def _place(
     }
     begins = {row: _Point(int(ops.start[row]), _BEGIN) for row in rows}
     ends = {row: _Point(int(ops.end[row]), _END) for row in rows if not ops.crashed[row]}
-    first = min(point.time for point in begins.values())
+    # Crashed operations of long ago are concurrent with everything here, and their order does
+    # not matter: one place at the left edge is enough for all of them.
+    first = min((int(ops.start[row]) for row in ends), default=0)
+    early = [row for row in rows if row not in ends and ops.start[row] < first]
+    if early:
+        begins |= dict.fromkeys(early, _Point(int(ops.start[early].max()), _BEGIN))
+    else:
+        first = min(point.time for point in begins.values())
     last = max(point.time for point in (*begins.values(), *ends.values()))
     seen = [b for b in bands if b.start <= last and (b.stop is None or b.stop >= first)]
     edges = {
@@ -252,7 +277,7 @@ def _place(
             right = max(right, at[begins[row]] + room[row])
     right += style.gap * 2 if len(ends) < len(rows) else 0
     spots = [(row, at[begins[row]], at[ends[row]] if row in ends else right) for row in rows]
-    bars, lanes = _lanes(ops, focus, spots, labels)
+    bars, lanes = _lanes(ops, focus, spots, labels, frozenset(early))
     gaps = [
         Gap(at[a], at[b], number)
         for a, b, number in zip(points[:-1], points[1:], hidden, strict=True)
@@ -264,7 +289,11 @@ def _place(
         lanes=lanes,
         shades=tuple(_shade(band, at, first, last, right) for band in seen),
         gaps=tuple(gaps),
-        ticks=tuple(Tick(at[point], point.time) for point in points if point.kind != _EDGE),
+        ticks=tuple(
+            Tick(at[point], point.time)
+            for point in points
+            if point.kind != _EDGE and point.time >= first
+        ),
         width=right,
         shown=len(rows),
         total=len(focus.rows),
@@ -323,6 +352,7 @@ def _lanes(
     focus: Focus,
     spots: Iterable[tuple[int, float, float]],
     labels: dict[int, str],
+    early: frozenset[int],
 ) -> tuple[tuple[Bar, ...], tuple[Lane, ...]]:
     spots = list(spots)
     processes = sorted({int(ops.process[row]) for row, _, _ in spots})
@@ -343,7 +373,18 @@ def _lanes(
         )
         outcome = OUTCOMES[int(ops.outcome[row])]
         bars.append(
-            Bar(row, lane, track, left, right, labels[row], outcome, role, int(ops.invoke[row]))
+            Bar(
+                row,
+                lane,
+                track,
+                left,
+                right,
+                labels[row],
+                outcome,
+                role,
+                int(ops.invoke[row]),
+                row in early,
+            )
         )
     lanes = tuple(
         Lane(process, len(tracks)) for process, tracks in zip(processes, free, strict=True)

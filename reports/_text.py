@@ -33,13 +33,14 @@ _PLAIN: Final = {"→": "->", "⇒": "=>", "…": "~", "·": ".", "µ": "u", "�
 _FAULT_LINES_MAX: Final = 4
 
 _COLUMNS: Final = Style(
-    measure=lambda label: float(_labels.cells(label) + 4),
+    measure=lambda label: float(_labels.cells(label) + 3),
     mark=2,
     gap=2,
     stretch=0.34,
     break_width=5,
     width_max=80,
-    label_limits=(28, 18, 12),
+    width_limit=80,
+    attempts=((28, 1.0), (28, 0.5), (17, 0.5)),
 )
 
 
@@ -60,12 +61,16 @@ def text(
     margin = len(f"process {last}") + 2
     room = max(width, _WIDTH_MIN) - margin
     # The last time stands to the right of its mark.
-    style = replace(_COLUMNS, width_max=room - _TIME_WIDTH, spell=spell)
+    style = replace(
+        _COLUMNS, width_max=room - _TIME_WIDTH, width_limit=room - _TIME_WIDTH, spell=spell
+    )
     drawn = scene(ops, focus, style, _faults.bands(history))
     cut = max(math.ceil(drawn.width) - int(style.width_max), 0)
     lines = _fault_lines(drawn, cut) + _lane_lines(drawn, cut) + _axis_lines(ops, drawn, cut)
     picture = [_padded(spell(name), margin) + spell(line) for name, line in lines]
-    picture += textwrap.wrap(spell(_legend(drawn, cut > 0)), max(width, _WIDTH_MIN))
+    picture += textwrap.wrap(
+        spell(_legend(drawn, cut > 0, has_clock(history))), max(width, _WIDTH_MIN)
+    )
     return "\n".join(line.rstrip() for line in picture)
 
 
@@ -76,22 +81,22 @@ def _lane_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
             pieces = [
                 _bar(bar, cut)
                 for bar in drawn.bars
-                if bar.lane == number and bar.track == track and round(bar.right) > cut + 1
+                if bar.lane == number and bar.track == track and math.floor(bar.right) > cut + 1
             ]
             lines.append((f"process {lane.process}" if track == 0 else "", _line(pieces)))
     return lines
 
 
 def _bar(bar: Bar, cut: int) -> tuple[int, str]:
-    left = max(round(bar.left) - cut, 0)
-    inside = round(bar.right) - cut - left - 1
+    left = max(math.floor(bar.left) - cut, 0)
+    inside = math.floor(bar.right) - cut - left - 1
     label = f"✗ {bar.label}" if bar.role == "culprit" else bar.label
     while _labels.cells(label) > inside:  # only where the picture is cut
         label = _labels.clip(label, len(label) - 1) if inside else ""
     crashed = bar.outcome in ("info", "pending")
     fill = ("·" if crashed else _FILL[bar.role]) * (inside - _labels.cells(label) - 1)
     space = " " * (inside - _labels.cells(label) - len(fill))
-    begin = "[" if round(bar.left) >= cut else "<"
+    begin = "<" if bar.early or math.floor(bar.left) < cut else "["
     return left, f"{begin}{label}{space}{fill}{'>' if crashed else ']'}"
 
 
@@ -101,7 +106,7 @@ def _fault_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
     for name in names:
         pieces = []
         for shade in drawn.shades:
-            left, right = (max(round(x) - cut, 0) for x in (shade.left, shade.right))
+            left, right = (max(math.floor(x) - cut, 0) for x in (shade.left, shade.right))
             if shade.band.name != name or (cut and right == 0):
                 continue
             length = max(right - left, 1)
@@ -121,10 +126,10 @@ def _axis_lines(ops: Operations, drawn: Scene, cut: int) -> list[tuple[str, str]
     clock = has_clock(ops.history)
     shown: list[tuple[int, str]] = []
     for tick in wanted:
-        piece = (round(tick.x) - cut, _time(tick, steps, clock))
+        piece = (math.floor(tick.x) - cut, _time(tick, steps, clock))
         if piece[0] >= 0 and all(_apart(piece, other) for other in shown):
             shown.append(piece)
-    gaps = [(round(gap.left) + 1 - cut, f"+{gap.hidden:,}") for gap in drawn.gaps]
+    gaps = [(math.floor(gap.left) + 1 - cut, f"+{gap.hidden:,}") for gap in drawn.gaps]
     gaps = [gap for gap in gaps if gap[0] >= 0]
     return [("", _line(sorted(shown))), *([("", _line(gaps))] if gaps else [])]
 
@@ -139,14 +144,16 @@ def _apart(a: tuple[int, str], b: tuple[int, str]) -> bool:
     return a[0] + len(a[1]) + 2 <= b[0] or b[0] + len(b[1]) + 2 <= a[0]
 
 
-def _legend(drawn: Scene, cut: bool) -> str:
+def _legend(drawn: Scene, cut: bool, clock: bool) -> str:
     roles = {bar.role for bar in drawn.bars}
-    words = ["# cannot be placed" if "culprit" in roles else ""]
+    words = [f"{drawn.shown:,} of {_labels.count(drawn.total, 'operation')}"]
+    words.append("# cannot be placed" if "culprit" in roles else "")
     words.append("= evidence" if "evidence" in roles else "")
     words.append("- others" if "context" in roles else "")
     if any(bar.outcome in ("info", "pending") for bar in drawn.bars):
         words.append("[··> nobody knows")
     words.append("+n not shown" if drawn.gaps else "")
+    words.append("" if clock else "^n event n")
     words.append(": fault" if drawn.shades else "")
     words.append("the beginning is cut off" if cut else "")
     return "   ".join(word for word in words if word)

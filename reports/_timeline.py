@@ -37,7 +37,7 @@ PIXELS: Final = Style(
     stretch=4,
     break_width=72,
     width_max=988,
-    label_limits=(32, 20),
+    width_limit=2600,
 )
 
 _BROAD: Final = replace(PIXELS, width_max=1900)  # nothing to find, so scrolling does no harm
@@ -56,6 +56,7 @@ class Box:
     tip: str
     anchor: str
     open_end: bool
+    early: bool
 
 
 @dataclass(frozen=True)
@@ -232,6 +233,7 @@ def _box(ops: Operations, bar: Bar, tops: list[float], anchor: str) -> Box:
         tip=_tip(ops, bar),
         anchor=f"{anchor}-{bar.event}",
         open_end=bar.outcome in ("info", "pending"),
+        early=bar.early,
     )
 
 
@@ -290,9 +292,12 @@ def _caption(drawn: Scene, focus: Focus) -> str:
         if explains
         else ""
     )
+    early = (
+        " What crashed before begins at the left edge." if any(b.early for b in drawn.bars) else ""
+    )
     return (
         f"{of} shown.{left_out} The order of all beginnings and ends is exact; "
-        "distances are compressed."
+        f"distances are compressed.{early}"
     )
 
 

@@ -14,7 +14,7 @@ from reports._scene import Style, focus_on, focus_on_load, scene
 
 MakeHistory = Callable[..., History]
 
-PLAIN = Style(lambda label: float(len(label) + 2), 2, 2, 1, 5, 300)
+PLAIN = Style(lambda label: float(len(label) + 2), 2, 2, 1, 5, 300, 300)
 
 
 def busy(seed: int, operations: int) -> list[tuple[Any, ...]]:
@@ -119,3 +119,24 @@ def test_a_fault_covers_the_operations_it_covers(history: MakeHistory) -> None:
     before, after = drawn.bars
     assert before.right < shade.left < after.left
     assert shade.right == drawn.width
+
+
+def test_what_crashed_long_ago_begins_at_the_left_edge_and_crashed_reads_stay_out(
+    history: MakeHistory,
+) -> None:
+    h = history(
+        (0, 0, "invoke", "write", 1),
+        (100, 1, "invoke", "write", 2),
+        (200, 2, "invoke", "read", None),
+        (9000, 3, "invoke", "write", 3),
+        (9001, 3, "ok", "write", 3),
+        (9002, 3, "invoke", "read", None),
+        (9003, 3, "ok", "read", 4),
+    )
+    ops = operations(h)
+    focus = focus_on(ops, Counterexample("…", None, 5, tuple(h)))
+    assert focus is not None
+    drawn = scene(ops, focus, PLAIN)
+    assert [bar.label for bar in drawn.bars] == ["write 1 ?", "write 2 ?", "write 3", "read → 4"]
+    assert [bar.early for bar in drawn.bars] == [True, True, False, False]
+    assert drawn.bars[0].left == drawn.bars[1].left == 0

@@ -25,14 +25,12 @@ def test_a_stale_read_as_text(history: MakeHistory) -> None:
     )
     found = Counterexample("7 was never written.", None, 3, (h[0], h[1], h[2]))
     drawing = reports.text(h, found, width=72)
-    assert (
-        drawing
-        == """\
-process 0  [write 1 ====]    [✗ read → 7 ##]
-process 1                 [write 2 ? ··········>
-           ^0.001 s          ^0.005 s      ^0.006 s
-# cannot be placed   = evidence   [··> nobody knows"""
-    )
+    assert drawing.splitlines() == [
+        "process 0  [write 1 ===]   [✗ read → 7 #]",
+        "process 1                [write 2 ? ········>",
+        "           ^0.001 s        ^0.005 s     ^0.006 s",
+        "3 of 3 operations   # cannot be placed   = evidence   [··> nobody knows",
+    ]
 
 
 def test_text_is_empty_where_no_operation_is_named(history: MakeHistory) -> None:
