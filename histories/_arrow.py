@@ -20,6 +20,9 @@ from histories._texts import Texts
 if TYPE_CHECKING:
     from histories._history import History
 
+MANY_TEXTS: Final = 1 << 16
+"""Beyond so many distinct texts a dictionary column is slow to read back; see `with_codes`."""
+
 META_KEY: Final = b"momus.meta"
 Codes = npt.NDArray[np.int32]
 
@@ -45,13 +48,54 @@ def table_of(history: History) -> pa.Table:
     return pa.table(columns).replace_schema_metadata({META_KEY: canonical(history.meta)})
 
 
+def with_codes(table: pa.Table) -> pa.Table:
+    """Adds to each text column with many distinct texts what makes it fast to read.
+
+    Rebuilding a dictionary of millions means hashing them all.  So `value_code` holds the
+    numbers of the texts, in order of first appearance, and `value_first` the text where it
+    appears first; `value` itself stays, for other readers.
+    """
+    for name in ("key", "value", "error"):
+        codes, texts = _codes(table, name)
+        if len(texts) > MANY_TEXTS:
+            renumbered, first = _first_appearances(codes, len(texts))
+            firsts = np.full(len(codes), -1, dtype=np.int32)
+            firsts[first] = codes[first]
+            taken = texts.take(pa.array(firsts, mask=firsts < 0))
+            table = table.append_column(f"{name}_code", pa.array(renumbered))
+            table = table.append_column(f"{name}_first", taken)
+    return table
+
+
+def read_columns(names: Sequence[str]) -> list[str]:
+    """Those columns of a file that `columns_of_table` needs."""
+    return [name for name in names if f"{name}_code" not in names]
+
+
+def _first_appearances(codes: Codes, count: int) -> tuple[Codes, npt.NDArray[np.int64]]:
+    """Codes by order of first appearance, and the row where each appears first."""
+    rows = np.flatnonzero(codes >= 0)
+    first = np.full(count, -1, dtype=np.int64)
+    # Of equal positions numpy keeps the last assignment: the first row.
+    first[codes[rows[::-1]]] = rows[::-1]
+    used = np.flatnonzero(first >= 0)
+    used = used[np.argsort(first[used])]
+    rank = np.full(count + 1, -1, dtype=np.int32)
+    rank[used] = np.arange(len(used), dtype=np.int32)
+    return rank[codes], first[used]
+
+
 def columns_of_table(table: pa.Table) -> dict[str, Any]:
     """The keyword arguments of `History`, save its meta data, in a table of `table_of`."""
     from histories._history import TYPES
 
-    table = table.unify_dictionaries().combine_chunks()
+    table = table.unify_dictionaries()
     columns: dict[str, Any] = {}
     for name, plural in (("key", "keys"), ("value", "values"), ("error", "errors")):
+        if f"{name}_code" in table.column_names:
+            columns[name] = _numbers(table, f"{name}_code")
+            columns[plural] = Texts.of_arrow(_whole(table, f"{name}_first").drop_null())
+            continue
         codes, texts = _codes(table, name)
         columns[name], columns[plural] = codes, Texts.of_arrow(texts)
     for name, plural in (("f", "f_names"), ("node", "node_names")):
@@ -91,7 +135,7 @@ def _codes(table: pa.Table, name: str) -> tuple[Codes, pa.Array]:
     return codes.astype(np.int32, copy=False), column.dictionary
 
 
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[np.int64]:
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
     column = _whole(table, name)
-    numbers: npt.NDArray[np.int64] = column.fill_null(-1).to_numpy(zero_copy_only=False)
+    numbers: npt.NDArray[Any] = column.fill_null(-1).to_numpy(zero_copy_only=False)
     return numbers

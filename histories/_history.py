@@ -72,7 +72,7 @@ class History:
     """Source lines as runs `(first index, line - index)`, shape `(n_runs, 2)`."""
 
     def __post_init__(self) -> None:
-        for column in vars(self).values():
+        for column in self.__dict__.values():
             if isinstance(column, np.ndarray):
                 column.flags.writeable = False
 

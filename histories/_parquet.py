@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from histories._arrow import META_KEY, columns_of_table, table_of
+from histories._arrow import META_KEY, columns_of_table, read_columns, table_of, with_codes
 from histories._files import RESTORE, write_atomically
 from histories._flaws import CorruptHistory, HistoryError
 from histories._json import decode
@@ -35,7 +35,7 @@ _DIGEST: Final = re.compile(rb"momus\.digest\x18\x47sha256:([0-9a-f]{64})")
 Control characters are escaped in JSON, so no meta data can contain this.
 """
 _ROW_GROUP_EVENTS: Final = 1 << 20
-_COLUMNS_PLAIN: Final = ("time", "process", "pair")
+_NUMBERS: Final = ("time", "process", "pair", "key_code", "value_code", "error_code")
 
 
 def write(history: History, path: str | os.PathLike[str]) -> None:
@@ -45,7 +45,9 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
     entries = {META_KEY: table.schema.metadata[META_KEY], _DIGEST_KEY: b"sha256:" + _BLANK}
     if history.torn:
         entries[_TORN_KEY] = b"true"
-    table = table.replace_schema_metadata(None)
+    table = with_codes(table.replace_schema_metadata(None))
+    numbers = [name for name in table.column_names if name in _NUMBERS]
+    plain = {*numbers, *(name for name in table.column_names if name.endswith("_first"))}
 
     def make(temporary: str) -> None:
         with pq.ParquetWriter(
@@ -53,8 +55,8 @@ def write(history: History, path: str | os.PathLike[str]) -> None:
             table.schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[name for name in table.column_names if name not in _COLUMNS_PLAIN],
-            column_encoding=dict.fromkeys(_COLUMNS_PLAIN, "DELTA_BINARY_PACKED"),
+            use_dictionary=[name for name in table.column_names if name not in plain],
+            column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
             write_statistics=["time"],
             write_page_checksum=True,
             dictionary_pagesize_limit=64 << 20,
@@ -77,7 +79,7 @@ def read(source: str | bytes, shown: str) -> History:
     try:
         with pq.ParquetFile(buffer, page_checksum_verification=True) as file:
             meta = file.metadata.metadata[META_KEY]
-            columns = columns_of_table(file.read())
+            columns = columns_of_table(file.read(read_columns(file.schema_arrow.names)))
             columns["torn"] = _TORN_KEY in file.metadata.metadata
     except (pa.ArrowException, KeyError, OSError) as error:
         raise HistoryError(

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,3 +121,20 @@ def test_a_slice_is_a_history_of_its_own(events: list[Event], process: int) -> N
     ]
     again = History.from_events(part)
     assert again.pairs.tolist() == part.pairs.tolist()
+
+
+@settings(max_examples=30)
+@given(histories(), st.integers(0, 3))
+def test_columns_of_many_texts_are_lossless_too(events: list[Event], process: int) -> None:
+    """With the limit lowered, each text column takes the form for millions of texts."""
+    history = History.from_events(events)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("histories._arrow.MANY_TEXTS", 0)
+        for part in (history, history.of_process(process)):
+            path = Path(folder, "h.parquet")
+            part.write_parquet(path)
+            read = History.read(path)
+            assert [_fields(event)[1:] for event in read] == [_fields(event)[1:] for event in part]
+            assert read.pairs.tolist() == part.pairs.tolist()
+            read.write_parquet(path)
+            assert list(History.read(path)) == list(read)

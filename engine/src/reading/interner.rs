@@ -11,7 +11,8 @@ use std::hash::{BuildHasher, Hasher};
 pub struct Interner {
     data: Vec<u8>,
     ends: Vec<u64>,
-    table: HashTable<u32>,
+    /// Hash and code: growing the table must not touch the texts again.
+    table: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -40,16 +41,17 @@ impl Interner {
             table,
             hasher,
         } = self;
+        let hash = hash(hasher, text);
         let entry = table.entry(
-            hash(hasher, text),
-            |&code| &data[span(ends, code)] == text,
-            |&code| hash(hasher, &data[span(ends, code)]),
+            hash,
+            |&(known, code)| known == hash && &data[span(ends, code)] == text,
+            |&(known, _)| known,
         );
         match entry {
-            Entry::Occupied(found) => *found.get(),
+            Entry::Occupied(found) => found.get().1,
             Entry::Vacant(vacant) => {
                 let code = ends.len() as u32;
-                vacant.insert(code);
+                vacant.insert((hash, code));
                 data.extend_from_slice(text);
                 ends.push(data.len() as u64);
                 code

@@ -32,7 +32,7 @@ pub const ABSENT: i64 = i64::MIN;
 /// Raw texts of one column and their canonical forms.  Two raw texts may share a form.
 struct Raws<'a> {
     raw: Vec<&'a [u8]>,
-    codes: HashTable<u32>,
+    codes: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
     forms: Interner,
     form_of: Vec<i32>,
@@ -62,17 +62,18 @@ impl<'a> Raws<'a> {
             form_of,
             scratch,
         } = self;
+        let hash = hash(hasher, text);
         let entry = codes.entry(
-            hash(hasher, text),
-            |&code| raw[code as usize] == text,
-            |&code| hash(hasher, raw[code as usize]),
+            hash,
+            |&(known, code)| known == hash && raw[code as usize] == text,
+            |&(known, _)| known,
         );
         match entry {
-            Entry::Occupied(found) => Ok(form_of[*found.get() as usize]),
+            Entry::Occupied(found) => Ok(form_of[found.get().1 as usize]),
             Entry::Vacant(vacant) => {
                 scratch.clear();
                 form(text, scratch)?;
-                vacant.insert(raw.len() as u32);
+                vacant.insert((hash, raw.len() as u32));
                 raw.push(text);
                 let form = forms.code(scratch) as i32;
                 form_of.push(form);
