@@ -17,6 +17,11 @@ A filter is two fixed shell scripts, `block` and `undo`; addresses and names are
 them as arguments and never become part of a script.  Both can be run again without harm:
 `block` adds what is missing, `undo` succeeds when there is nothing (left) to undo and
 fails when it could not look.
+
+A driver may be killed while its `block` is on its way to a host, and `momus heal` must not
+overtake it.  So each block bears the name of its strike; undoing a strike first waits for
+a block at work, and then bars the strike from ever being begun, by a line in a file of the
+run's own directory on the host, which is also the lock.
 """
 
 from __future__ import annotations
@@ -24,11 +29,28 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
+import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 _PREFACE = "PATH=$PATH:/usr/sbin:/sbin; "
+
+# $1 the run's directory on the host, $2 the strike.
+_BEGIN_STRIKE = """
+exec 9>>"$1/strikes-undone" || exit 1
+if command -v flock >/dev/null; then flock -w 10 9 || exit 1; fi
+! grep -qx "$2" "$1/strikes-undone" || { echo "$2 has been undone" >&2; exit 1; }
+shift 2
+"""
+_BAR_STRIKE = """
+if (: >>"$1/strikes-undone") 2>/dev/null; then
+  exec 9>>"$1/strikes-undone"
+  if command -v flock >/dev/null; then flock -w 10 9 || exit 1; fi
+  echo "$2" >&9
+fi
+shift 2
+"""
 
 # Today's iptables is a front for nftables.  Where no table of it exists yet it makes one, and
 # leaves it behind, empty; with nft at hand such a host is better served by a table of our own.
@@ -118,6 +140,21 @@ done
 
 
 @dataclass(frozen=True)
+class Strike:
+    """One use of a filter on one host, for the run called `run`, below the host's `directory`."""
+
+    run: str
+    directory: str
+    addresses: tuple[str, ...]
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What the lock of the strike is made of."""
+        return self.directory, self.name
+
+
+@dataclass(frozen=True)
 class Filter:
     """One way to drop packets; `side` is the end of the link that holds the rule."""
 
@@ -134,18 +171,24 @@ class Filter:
             script[self.name], ["true" if sparing else "false", *self._tools(addresses)]
         )
 
-    def block(self, run: str, addresses: Sequence[str]) -> list[str]:
-        """The command that cuts the links to `addresses` off, for the run called `run`."""
+    def block(self, strike: Strike) -> list[str]:
+        """The command that drops packets from (or to) the addresses of the strike."""
         script = {"iptables": _IPTABLES_BLOCK, "nft": _NFT_BLOCK, "ip rule": _IP_RULE_BLOCK}
-        return _command(script[self.name], [*self._names(run), *map(_literal, addresses)])
+        return _command(
+            _BEGIN_STRIKE + script[self.name],
+            [*strike.place, *self._names(strike.run), *map(_literal, strike.addresses)],
+        )
 
-    def undo(self, run: str, addresses: Sequence[str]) -> list[str]:
-        """The command that removes everything `block` made for this run and addresses."""
-        if self.name == "iptables":
-            return _command(_IPTABLES_UNDO, [*self._names(run), *self._tools(addresses)])
-        if self.name == "nft":
-            return _command(_NFT_UNDO, self._names(run)[:1])
-        return _command(_IP_RULE_UNDO, [*self._names(run), *map(_literal, addresses)])
+    def undo(self, strike: Strike) -> list[str]:
+        """The command that removes everything `block` made for this strike (at least)."""
+        script = {"iptables": _IPTABLES_UNDO, "nft": _NFT_UNDO, "ip rule": _IP_RULE_UNDO}
+        names = self._names(strike.run)
+        rest = {
+            "iptables": [*names, *self._tools(strike.addresses)],
+            "nft": names[:1],
+            "ip rule": [*names, *map(_literal, strike.addresses)],
+        }
+        return _command(_BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
 
     def _tools(self, addresses: Sequence[str]) -> list[str]:
         """iptables has one tool for each family of addresses, the others one for both."""

@@ -19,7 +19,7 @@ from nemesis import grudges
 from nemesis import targets as targets_module
 from nemesis._debts import UNDO_TIMEOUT_S, Debts, ask_each, on_each, to_its_end
 from nemesis._fault import Field, Order, Proof, primaries_of, require
-from nemesis._filters import FILTER_NAMES, FILTERS, TRIAL_ADDRESSES, Filter
+from nemesis._filters import FILTER_NAMES, FILTERS, TRIAL_ADDRESSES, Filter, Strike
 from nemesis._links import Addresses, link_states, resolve
 from nemesis.grudges import Grudge, Link
 from nemesis.targets import Observations, Target
@@ -178,10 +178,11 @@ class Partition:
         return rules
 
     async def _block(self, host: Host, by: Filter, addresses: Sequence[str]) -> None:
-        undo = [by.undo(self._run, addresses)]
+        strike = Strike(self._run, host.directory, tuple(addresses))
+        undo = [by.undo(strike)]
         note: dict[str, Json] = {"filter": by.name, "addresses": list(addresses)}
         await self.debts.owe(host, undo, note, sudo=True)
-        await host.run(by.block(self._run, addresses), sudo=True, timeout_s=UNDO_TIMEOUT_S)
+        await host.run(by.block(strike), sudo=True, timeout_s=UNDO_TIMEOUT_S)
 
     async def _find_filters(self) -> dict[str, Filter]:
         """The first filter that works, for every host: tried with a rule that harms nobody."""

@@ -14,7 +14,7 @@ import pytest
 from cluster import Host, HostError, Journal
 from histories import Json, Op
 from nemesis import Nemesis, Partition, grudges
-from nemesis._filters import FILTERS, Filter
+from nemesis._filters import FILTERS, Filter, Strike
 from nemesis._links import link_states, resolve
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
@@ -230,10 +230,33 @@ def test_primaries_are_isolated_when_the_system_names_them(
 
 
 @pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
+def test_a_strike_that_arrives_after_it_was_undone_is_not_begun(
+    on_namespaces: Play, by: Filter
+) -> None:
+    """A command of a dead driver may still be on its way when its undo has run."""
+
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        [host] = hosts
+        await need(host, by)
+        before = await rules_of(host)
+        late = Strike(journal.run, host.directory, ("10.66.0.2",))
+        await host.run(by.undo(late))
+        done = await host.run(by.block(late), check=False)
+        assert done.code != 0
+        assert await rules_of(host) == before
+        another = Strike(journal.run, host.directory, ("10.66.0.2",))
+        await host.run(by.block(another))
+        assert await rules_of(host) != before
+        await host.run(by.undo(another))
+
+    on_namespaces(1, scenario)
+
+
+@pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
 def test_addresses_and_names_never_become_part_of_a_script(by: Filter) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
-        by.block("run", ["10.0.0.1; reboot"])
+        by.block(Strike("run", "/", ("10.0.0.1; reboot",)))
     with pytest.raises(ValueError, match="letters, digits"):
-        by.block('run" ; flush ruleset ; "', ["10.0.0.1"])
-    script = by.block("run", ["10.0.0.1"])[2]
+        by.block(Strike('run" ; flush ruleset ; "', "/", ("10.0.0.1",)))
+    script = by.block(Strike("run", "/", ("10.0.0.1",)))[2]
     assert "10.0.0.1" not in script
