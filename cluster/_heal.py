@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from cluster._ssh import SshHost, ssh_host
 
 Outcome: TypeAlias = Literal["undone", "gone", "failed", "unreachable", "running"]
 _UNDO_TIMEOUT_S: Final = 30.0
+_END_TIMEOUT_S: Final = 5.0
+_POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -124,11 +127,28 @@ async def _heal_host(path: Path, entries: Sequence[Entry]) -> list[Healed]:
     except (HostError, ValueError, KeyError, TypeError) as error:
         return [_told(path, entry, "failed", str(error)) for entry in entries]
     try:
-        if isinstance(host, (NamespaceHost, SshHost)) and await asyncio.to_thread(host.is_gone):
-            return [_told(path, entry, "gone", "its namespace is gone") for entry in entries]
-        return [await _undo(path, host, entry) for entry in entries]
+        gone = [_told(path, entry, "gone", "its namespace is gone") for entry in entries]
+        if await _is_gone(host, 0.0):
+            return gone
+        healed = [await _undo(path, host, entry) for entry in entries]
+        # A namespace ends a moment after its driver: perhaps just while we were at it.
+        if all(one.settled for one in healed) or not await _is_gone(host, _END_TIMEOUT_S):
+            return healed
+        return gone
     finally:
         await host.close()
+
+
+async def _is_gone(host: Host, within_s: float) -> bool:
+    """Has the host's namespace ended, or does it within this time?  Machines never do."""
+    if not isinstance(host, (NamespaceHost, SshHost)):
+        return False
+    deadline = time.monotonic() + within_s
+    while not await asyncio.to_thread(host.is_gone):
+        if isinstance(host, SshHost) or time.monotonic() >= deadline:
+            return False
+        await asyncio.sleep(_POLL_S)
+    return True
 
 
 async def _undo(path: Path, host: Host, entry: Entry) -> Healed:
