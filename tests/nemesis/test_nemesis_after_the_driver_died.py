@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from cluster import Host, Journal, Unsupported, heal, local, namespaces
+from cluster._sshlab import ssh_lab
 from histories import Op
 from nemesis import Nemesis, Pause
 from nemesis._processes import look
@@ -25,6 +26,11 @@ from nemesis._processes import look
 DRIVER = Path(__file__).with_name("driver_that_dies.py")
 ROOT = Path(__file__).parents[2]
 READY_TIMEOUT_S = 60.0
+FOREIGN = [
+    "iptables -w -A INPUT -s 192.0.2.8 -m comment --comment momus:somebody-else -j ACCEPT",
+    "nft add table inet momus",
+    "ip rule add to 192.0.2.10 priority 77 blackhole",
+]
 MARK = "MOMUS_TEST_OF_A_DEAD_DRIVER"
 
 
@@ -102,6 +108,60 @@ def test_after_the_driver_was_killed_at_any_moment_heal_leaves_nothing_of_it(
         await_nothing_of(directory)
         assert asyncio.run(heal(directory)) == [], "healing twice does nothing more"
         assert sorted(each.name for each in directory.iterdir()) == ["driver.log", "faults.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "tries", [pytest.param(3, id="few"), pytest.param(50, id="many", marks=pytest.mark.slow)]
+)
+def test_ssh_hosts_that_outlive_their_driver_are_as_they_were_after_heal(
+    tries: int, tmp_path: Path, random: Random
+) -> None:
+    async def scenario() -> None:
+        async with ssh_lab(3, directory=tmp_path / "lab") as lab:
+            for host in lab.hosts:
+                for rule in FOREIGN:
+                    await host.run(rule.split())
+            before = [await rules_of(host) for host in lab.hosts]
+            kinds: set[str] = set()
+            for number in range(tries):
+                directory = tmp_path / str(number)
+                seed = random.randrange(10**6)
+                with driver("ssh", directory, seed, str(lab.lab_toml)) as process:
+                    await asyncio.sleep(random.uniform(0, 4))  # the moment at which it dies
+                    process.send_signal(signal.SIGKILL)
+                    process.wait()
+                    healed = await heal(directory)
+                assert [one for one in healed if not one.settled] == []
+                kinds |= {one.kind for one in healed}
+                assert [await rules_of(host) for host in lab.hosts] == before
+                [run] = {entry.run for entry in Journal.entries(directory / "faults.jsonl")}
+                assert processes_in(f"momus-{run}") == []
+                assert list(lab.lab_toml.parent.glob(f"**/momus-{run}*")) == []
+            assert tries < 10 or {"partition", "pause", "kill", "daemon"} <= kinds
+
+    try:
+        asyncio.run(scenario())
+    except Unsupported as error:
+        if error.host == "this machine":
+            pytest.skip(str(error))
+        raise
+
+
+def processes_in(directory: str) -> list[str]:
+    """Processes whose working directory is, or was, below one of this name."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and directory in os.readlink(entry / "cwd"):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+async def rules_of(host: Host) -> str:
+    """Every packet filter rule and routing rule, without packet counts."""
+    tables = await host.run(["nft", "-s", "list", "ruleset"])
+    routing = await host.run(["ip", "rule", "show"])
+    return f"{tables.text}\n{routing.text}"
 
 
 def test_a_paused_process_that_momus_did_not_start_goes_on_after_heal(
