@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cluster import Host, Journal, Unsupported, heal, local, namespaces
+from cluster import Host, Journal, Unsupported, heal, local, namespaces, ssh
 from cluster._sshlab import ssh_lab
 from histories import Op
 from nemesis import Nemesis, Pause
@@ -117,11 +117,11 @@ def test_ssh_hosts_that_outlive_their_driver_are_as_they_were_after_heal(
     tries: int, tmp_path: Path, random: Random
 ) -> None:
     async def scenario() -> None:
-        async with ssh_lab(3, directory=tmp_path / "lab") as lab:
-            for host in lab.hosts:
+        async with ssh_lab(3, directory=tmp_path / "lab") as lab, ssh(lab.lab_toml) as hosts:
+            for host in hosts:
                 for rule in FOREIGN:
                     await host.run(rule.split())
-            before = [await rules_of(host) for host in lab.hosts]
+            before = [await rules_of(host) for host in hosts]
             kinds: set[str] = set()
             for number in range(tries):
                 directory = tmp_path / str(number)
@@ -133,7 +133,7 @@ def test_ssh_hosts_that_outlive_their_driver_are_as_they_were_after_heal(
                     healed = await heal(directory)
                 assert [one for one in healed if not one.settled] == []
                 kinds |= {one.kind for one in healed}
-                assert [await rules_of(host) for host in lab.hosts] == before
+                assert [await rules_of(host) for host in hosts] == before
                 [run] = {entry.run for entry in Journal.entries(directory / "faults.jsonl")}
                 assert processes_in(f"momus-{run}") == []
                 assert list(lab.lab_toml.parent.glob(f"**/momus-{run}*")) == []
