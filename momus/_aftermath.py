@@ -55,7 +55,7 @@ def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Afterm
     found = Aftermath(verdict, history, troubles=troubles)
     results = {
         **answer(verdict, str(run.path)),
-        "load_seconds": round((history.time[-1] - history.time[0]) / 1e9, 3),
+        "load_seconds": round(int(history.time[-1] - history.time[0]) / 1e9, 3),
         "broke": broke,
         "troubles": list(troubles),
     }

@@ -13,7 +13,8 @@ import cluster
 import generators
 import nemesis
 from cluster import Host, Journal, System
-from generators import Test, Workload
+from generators import Context, Generator, Test, Workload
+from histories import NEMESIS, Op
 from momus._plan import Plan
 
 SETTLE_S: Final = 3.0
@@ -55,6 +56,28 @@ def workload_of(plan: Plan) -> Workload:
     )
 
 
+def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
+    """When the nemesis strikes."""
+    if not faults:
+        return None
+    if not plan.in_turns:
+        return nemesis.schedule(faults, plan.interval_s)
+    turns = [_turn(fault, plan.interval_s) for fault in faults]
+    return generators.nemesis(generators.cycle(turns))
+
+
+def _turn(fault: nemesis.Fault, interval_s: float) -> list[Any]:
+    """Quiet, then the fault in force, each for `interval_s`."""
+
+    def start(ctx: Context) -> Op:
+        value = fault.choose(tuple(ctx.meta["nodes"]), ctx.random, {})
+        return Op(f"start-{fault.name}", value, process=NEMESIS)
+
+    stop = Op(f"stop-{fault.name}", process=NEMESIS)
+    wait = generators.sleep(interval_s)
+    return [wait, generators.once(start), wait, stop]
+
+
 def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal) -> Test:
     """The test: clients at their workload under faults; then everything healed, and last reads."""
     faults = [_FAULTS[name](system) for name in plan.faults]
@@ -62,7 +85,7 @@ def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal
         workload_of(plan),
         time_limit_s=plan.time_limit_s,
         rate=plan.rate_hz or None,
-        faults=nemesis.schedule(faults, plan.interval_s) if faults else None,
+        faults=_schedule(plan, faults),
         heal=nemesis.final(faults) if faults else None,
         settle_s=SETTLE_S,
     )

@@ -94,6 +94,7 @@ def check(names: tuple[str, ...], **options: Any) -> int:
     help="Of kill,pause,partition, with commas, or none; default: all that the hosts can do.",
 )
 @click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
+@click.option("--in-turns", is_flag=True, help="One fault after the other, in the order given.")
 @click.option("--time-limit", default=30.0, show_default=True, type=Duration(), help="Of load.")
 @click.option(
     "--rate",

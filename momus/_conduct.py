@@ -120,7 +120,8 @@ class _Conductor:
         finally:
             what = "collect the logs of the nodes"
             await self.steps.should(what, self.collect(system, hosts), LOGS_TIMEOUT_S)
-            await self.steps.should(f"stop {system.name}", system.teardown(), TEARDOWN_TIMEOUT_S)
+            what = f"stop {system.name}"
+            await self.steps.should(what, self.end(system, hosts), TEARDOWN_TIMEOUT_S)
 
     async def under_load(self, system: System, hosts: Sequence[Host]) -> None:
         """Play the test; the recorder is closed, and so the history safe, whatever happens."""
@@ -153,6 +154,11 @@ class _Conductor:
                 f"the run broke in the {outcome.stage}: {type(outcome.error).__name__}: "
                 f"{one_line(outcome.error)}; what was recorded until then is kept"
             )
+
+    async def end(self, system: System, hosts: Sequence[Host]) -> None:
+        """Kill the members, since their data go anyway, and remove what is theirs."""
+        await asyncio.gather(*map(system.kill, hosts), return_exceptions=True)
+        await system.teardown()
 
     async def collect(self, system: System, hosts: Sequence[Host]) -> None:
         """Copy each node's logs into ``nodes/<node>/`` of the run."""

@@ -28,7 +28,9 @@ SEEDS = 2**32
 class Plan:
     """What to run, where, under which faults, for how long, and where to store it.
 
-    Durations are in seconds, `rate_hz` counts operations of all clients together.
+    Durations are in seconds, `rate_hz` counts operations of all clients together, and
+    `in_turns` has the faults strike one after the other in the order given, instead of at
+    random.
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
 
@@ -40,6 +42,7 @@ class Plan:
     nodes: int = 3
     faults: tuple[str, ...] = FAULTS
     interval_s: float = 5.0
+    in_turns: bool = False
     time_limit_s: float = 30.0
     rate_hz: float = 200.0
     concurrency: int = 0
@@ -99,6 +102,7 @@ class Plan:
         }[self.lab]
         words += ["--faults", ",".join(self.faults) or "none"]
         words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]
+        words += ["--in-turns"] if self.in_turns else []
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
         return " ".join(words)
