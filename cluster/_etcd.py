@@ -19,6 +19,7 @@ import posixpath
 import shutil
 import stat
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -68,6 +69,7 @@ class Etcd:
         self._extra_args = tuple(extra_args)
         self._hosts: dict[str, Host] = {}
         self._program: dict[str, str] = {}
+        self._token = ""
 
     async def install(self, host: Host) -> None:
         """Use our binary where the file system is shared, else the host's own, else upload."""
@@ -85,6 +87,7 @@ class Etcd:
     async def setup(self, hosts: Sequence[Host]) -> None:
         """A fresh cluster on these hosts; returns when it has a leader and all are healthy."""
         self._hosts = {host.name: host for host in hosts}
+        self._token = f"momus-{uuid.uuid4().hex}"  # members of another cluster are strangers
         await asyncio.gather(*(self._fresh(host) for host in hosts))
         await self.ready(_READY_TIMEOUT_S)
 
@@ -122,7 +125,7 @@ class Etcd:
             "initial-advertise-peer-urls": peer,
             "initial-cluster": peers,
             "initial-cluster-state": "new",
-            "initial-cluster-token": f"momus-{host.directory.rsplit('/', 2)[-2]}",
+            "initial-cluster-token": self._token,
             "heartbeat-interval": str(self._heartbeat_ms),
             "election-timeout": str(self._election_ms),
             "logger": "zap",

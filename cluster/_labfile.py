@@ -35,11 +35,11 @@ class LabFileError(ValueError):
 class SshSettings:
     """How to reach one host.
 
-    `address` is where the driver logs in, `internal` where the other hosts reach it (the
-    same by default).  `proxy_command` is OpenSSH's ProxyCommand as a list of arguments, in
-    which ``%h``, ``%p`` and ``%r`` stand for address, port and user.  `via` is the socket
-    file of a keeper of namespaces on this machine, ``unix:PATH``.  `directory` is below
-    which momus works on the host.
+    `address` is where the driver logs in, `internal` the IP address at which the other
+    hosts reach it (the same by default).  `proxy_command` is OpenSSH's ProxyCommand as a
+    list of arguments, in which ``%h``, ``%p`` and ``%r`` stand for address, port and user.
+    `via` is the socket file of a keeper of namespaces on this machine, ``unix:PATH``.
+    `directory` is below which momus works on the host.
     """
 
     name: str
@@ -90,11 +90,10 @@ def read_lab(path: str | os.PathLike[str]) -> list[SshSettings]:
     settings = [
         _settings(host, number, defaults, file) for number, host in enumerate(hosts, start=1)
     ]
-    for what in ("name",):
-        seen = [getattr(each, what) for each in settings]
-        for value in seen:
-            if seen.count(value) > 1:
-                raise LabFileError(f"{file}: two hosts have the {what} {value!r}")
+    names = [each.name for each in settings]
+    for name in names:
+        if names.count(name) > 1:
+            raise LabFileError(f"{file}: two hosts have the name {name!r}")
     return settings
 
 

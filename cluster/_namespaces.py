@@ -366,7 +366,7 @@ def _socket_path(top: Path) -> Path:
 
 
 def _advice(said: str) -> str:
-    if "Operation not permitted" in said or "No space left" in said:
+    if any(x in said for x in ("not permitted", "Permission denied", "No space left")):
         return (
             "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
             "kernel.apparmor_restrict_unprivileged_userns=0, user.max_user_namespaces), "

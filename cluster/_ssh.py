@@ -36,7 +36,9 @@ from cluster._host import (
 )
 from cluster._journal import Journal
 from cluster._labfile import SshSettings, as_spec, read_lab, settings_from
-from cluster._lane import Link, open_socket
+from cluster._lane import Link
+from cluster._local import connect
+from cluster._login import open_socket
 from cluster._namespaces import lab_socket
 from cluster._posix import PosixHost, refuse_failure
 
@@ -61,8 +63,11 @@ class SshHost(PosixHost):
     def __init__(
         self, settings: SshSettings, directory: str, *, journal: Journal | None = None
     ) -> None:
-        address = _numeric(settings.internal or settings.address, settings.name)
-        super().__init__(settings.name, address, directory, journal)
+        # With a proxy, names mean something only on its far side.
+        outer = settings.address
+        self._outer_address = outer if settings.proxy_command else _numeric(outer, settings.name)
+        inner = settings.internal or self._outer_address
+        super().__init__(settings.name, inner, directory, journal)
         self.settings = settings
         self._link = Link(settings)
         self._threads = concurrent.futures.ThreadPoolExecutor(
@@ -153,9 +158,17 @@ class SshHost(PosixHost):
 
     async def dial(self, port: int, *, timeout_s: float = DIAL_TIMEOUT_S) -> socket.socket:
         """Connect to a port of the host, on the way that SSH takes."""
-        sock = await self._blocking(lambda: open_socket(self.settings, port, timeout_s))
-        sock.setblocking(False)
-        return sock
+        # Not by our own threads: commands that wait for a silent host may hold them all.
+        settings = self.settings
+        if settings.proxy_command:
+            sock = await asyncio.to_thread(open_socket, settings, port, timeout_s)
+            sock.setblocking(False)
+            return sock
+        if settings.via is not None:
+            sock = await asyncio.to_thread(lab_socket, settings.via.removeprefix("unix:"))
+        else:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        return await connect(sock, (self._outer_address, port), timeout_s)
 
     def spec(self) -> HostSpec:
         """This host as JSON; names the key's file, holds no secret."""

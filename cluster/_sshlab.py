@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import getpass
+import json
 import os
 import shutil
 import sys
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from cluster._host import HostError, Unsupported
+from cluster._journal import Journal
 from cluster._local import environment, lab_directory, spawn
 from cluster._namespaces import Lab, NamespaceHost, node_addresses
 
@@ -37,12 +39,12 @@ _WHERE: Final = "this machine"
 
 # sshd as root separates privileges with the help of this directory; where there is none, it
 # is made in a /run that only this namespace sees.
-_INIT: Final = """
+SSHD_COMMAND: Final = """
 [ "$(id -u)" != 0 ] || [ -d /run/sshd ] || { mount -t tmpfs tmpfs /run && mkdir /run/sshd; }
 exec "$1" -D -f "$2" -E "$3"
 """
 
-_CONFIG: Final = """\
+SSHD_CONFIG: Final = """\
 Port {port}
 ListenAddress {address}
 HostKey {key}
@@ -69,14 +71,17 @@ class SshLab:
 
 @contextlib.asynccontextmanager
 async def ssh_lab(
-    n: int, *, directory: str | os.PathLike[str] | None = None
+    n: int,
+    *,
+    directory: str | os.PathLike[str] | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[SshLab]:
     """Raise `n` hosts with an sshd each; raises `Unsupported` without openssh-server."""
     sshd = shutil.which("sshd", path=environment()["PATH"])
     if sshd is None or shutil.which("ssh-keygen") is None:
         raise Unsupported(_WHERE, "there is no sshd or no ssh-keygen", "install openssh-server")
     names = [f"n{i}" for i in range(1, n + 1)]
-    async with lab_directory(directory, journal=None, keep=False) as top:
+    async with lab_directory(directory, journal=journal, keep=False) as top:
         addresses = node_addresses(names)
         for name in names:
             (top / name).mkdir()
@@ -89,39 +94,43 @@ async def ssh_lab(
 
 async def _write_keys(addresses: dict[str, str], top: Path, sshd: str) -> dict[str, list[str]]:
     """Make all keys and configurations; the command that starts each node's sshd."""
-    await _make_key(top / "id")
+    await make_key(top / "id")
     known, init = [], {}
     for name, address in addresses.items():
         key = top / f"{name}.host_key"
-        await _make_key(key)
+        await make_key(key)
         kind, public, *_ = key.with_suffix(".host_key.pub").read_text().split()
         known.append(f"{address} {kind} {public}\n")
         config = top / f"{name}.sshd_config"
         config.write_text(
-            _CONFIG.format(port=_PORT, address=address, key=key, authorized=top / "id.pub")
+            SSHD_CONFIG.format(port=_PORT, address=address, key=key, authorized=top / "id.pub")
         )
         log = top / f"{name}.sshd.log"
-        init[name] = ["sh", "-c", _INIT, "momus-sshd", sshd, str(config), str(log)]
+        init[name] = ["sh", "-c", SSHD_COMMAND, "momus-sshd", sshd, str(config), str(log)]
     (top / "known_hosts").write_text("".join(known))
     return init
 
 
 def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:
-    lines = [
-        f'user = "{getpass.getuser()}"',
-        f'key = "{top / "id"}"',
-        f'known_hosts = "{top / "known_hosts"}"',
-        f'directory = "{top}"',
-        f'via = "unix:{via}"',
-    ]
-    for host in hosts:
-        lines += ["", "[[hosts]]", f'name = "{host.name}"', f'address = "{host.address}"']
+    defaults = {
+        "user": getpass.getuser(),
+        "key": str(top / "id"),
+        "known_hosts": str(top / "known_hosts"),
+        "directory": str(top),
+        "via": f"unix:{via}",
+    }
+    tables = [{"name": host.name, "address": host.address} for host in hosts]
     path = top / "lab.toml"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(_toml(defaults) + "".join(f"\n[[hosts]]\n{_toml(each)}" for each in tables))
     return path
 
 
-async def _make_key(path: Path) -> None:
+def _toml(table: dict[str, str]) -> str:
+    """A table of strings; what JSON makes of a string is a string of TOML, too."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items())
+
+
+async def make_key(path: Path) -> None:
     argv = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "momus lab", "-f", str(path))
     await spawn(_WHERE, argv, argv, b"", 20, True)
 

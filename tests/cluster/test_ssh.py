@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import dataclasses
+import os
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cluster import HostError, SshSettings, Unsupported, read_lab, ssh
-from cluster._sshlab import SshLab, ssh_lab
+from cluster import HostError, LocalHost, SshSettings, Unsupported, free_port, read_lab, ssh
+from cluster._local import environment
+from cluster._sshlab import SSHD_COMMAND, SSHD_CONFIG, SshLab, make_key, ssh_lab
 
 RELAY = """
 import os, socket, sys, threading
@@ -172,6 +175,48 @@ def test_what_start_up_files_print_is_not_taken_for_output(tmp_path: Path) -> No
                         raise
                     await asyncio.sleep(0.05)
             raise AssertionError("sshd did not come back")
+
+    asyncio.run(main())
+
+
+def test_a_host_at_a_plain_address_needs_no_keeper(tmp_path: Path) -> None:
+    sshd = shutil.which("sshd", path=environment()["PATH"])
+    if sshd is None or shutil.which("ssh-keygen") is None:
+        pytest.skip("there is no sshd; install openssh-server")
+    port, own_mounts = free_port(), ["unshare", "-m"] if os.geteuid() == 0 else []
+    config, known = tmp_path / "config", tmp_path / "known_hosts"
+    text = SSHD_CONFIG.format(
+        port=port, address="127.0.0.1", key=tmp_path / "host", authorized=tmp_path / "id.pub"
+    )
+    config.write_text(text)
+    lab = tmp_path / "lab.toml"
+    lab.write_text(
+        f'key = "id"\nknown_hosts = "known_hosts"\nport = {port}\n'
+        f'directory = "{tmp_path}"\nhosts = ["127.0.0.1"]\n'
+    )
+
+    async def main() -> None:
+        await make_key(tmp_path / "host")
+        await make_key(tmp_path / "id")
+        kind, key, *_ = (tmp_path / "host.pub").read_text().split()
+        known.write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
+        machine = LocalHost("machine", str(tmp_path))
+        log = str(tmp_path / "log")
+        serve = ["sh", "-c", SSHD_COMMAND, "sshd", sshd, str(config), log]
+        try:
+            await machine.start("sshd", [*own_mounts, *serve])
+            async with asyncio.timeout(20):
+                while True:
+                    with contextlib.suppress(OSError):
+                        (await machine.dial(port)).close()
+                        break
+                    await asyncio.sleep(0.02)
+            async with ssh(lab) as [host]:
+                assert (host.name, host.address) == ("n1", "127.0.0.1")
+                assert (await host.run(["cat"], input=b"through")).stdout == b"through"
+                (await host.dial(port)).close()
+        finally:
+            await machine.stop("sshd")
 
     asyncio.run(main())
 
