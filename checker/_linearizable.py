@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,10 +29,12 @@ from checker._verdict import Linearization, Unknown, Valid, Verdict, merge_valid
 from engine._native import Answer, Operations, canonical_json
 from histories import History, Json
 
-ALGORITHMS: Final = ("auto", "jit")
-"""``jit`` is just-in-time linearization, the general search; ``auto`` picks."""
-
-_JIT: Final = "just-in-time linearization"
+ALGORITHMS: Final = {
+    "auto": "whatever is fastest for each key",
+    "jit": "just-in-time linearization",
+    "zones": "zones of distinct writes",
+}
+"""Names on the command line.  ``jit`` is the general search, the others are monitors."""
 
 _COUNTEREXAMPLES_MAX: Final = 1_000
 """More failing keys than this are counted, not shown."""
@@ -85,8 +88,14 @@ def linearizable(
     )
     if limits.jobs < 1 or (limits.seconds is not None and limits.seconds < 0):
         raise ValueError("jobs is at least 1 and time_limit_s at least 0")
-    answers, states = _search(history, operations, chosen, limits)
+    answers, states = _search(history, operations, chosen, algorithm, limits)
     keys = [history.key_of(code) for code in operations.keys]
+    unfit = [key for key, answer in zip(keys, answers, strict=True) if answer.exhausted == "unfit"]
+    if unfit:
+        raise ValueError(
+            f"the operations of key {unfit[0]!r} do not meet the conditions of the algorithm "
+            f"{algorithm} ({ALGORITHMS[algorithm]}); leave the choice to auto"
+        )
     failed = [index for index, answer in enumerate(answers) if answer.verdict == "invalid"]
     counterexamples = tuple(
         explain(history, chosen, operations, keys[index], answers[index], states)
@@ -96,7 +105,7 @@ def linearizable(
         valid=merge_valid(_valid(answer) for answer in answers),
         checker="linearizable",
         model=chosen.name,
-        algorithm=_JIT,
+        algorithm=_used(answers),
         operations=operations.count,
         seconds=time.perf_counter() - started,
         counterexamples=counterexamples,
@@ -123,9 +132,12 @@ def _chosen(model: str | Model, initial: Json) -> Model:
 
 
 def _search(
-    history: History, operations: Operations, model: Model, limits: Limits
+    history: History, operations: Operations, model: Model, algorithm: str, limits: Limits
 ) -> tuple[Sequence[Answer], Sequence[Json] | None]:
     """The answer for each key, and the states by number where Python numbered them."""
+    registers = ("register", "cas-register")
+    if algorithm not in ("auto", "jit") and model.native not in registers:
+        raise ValueError(f"the algorithm {algorithm} is for {' and '.join(registers)} only")
     if model.native is None:
         asking = Asking(model, [_call(history, klass) for klass in operations.classes])
         read_only = [call.f in model.read_only for call in asking.calls]
@@ -137,7 +149,7 @@ def _search(
         if model.native == "kv":
             return operations.search_strings(names, values, initial, limits), None
         with_cas = model.native == "cas-register"
-        return operations.search_register(names, values, initial, with_cas, limits), None
+        return operations.search_register(names, values, initial, with_cas, algorithm, limits), None
     except ValueError as error:
         if len(error.args) != 2:
             raise
@@ -164,6 +176,14 @@ def _valid(answer: Answer) -> Valid:
     if answer.verdict == "unknown":
         return "unknown"
     return answer.verdict == "valid"
+
+
+def _used(answers: Sequence[Answer]) -> str:
+    """The algorithms that decided, and how many keys each where there are several."""
+    counts = Counter(answer.algorithm for answer in answers)
+    if len(counts) <= 1:
+        return ALGORITHMS[next(iter(counts), "jit")]
+    return ", ".join(f"{ALGORITHMS[name]} ({count} keys)" for name, count in counts.most_common())
 
 
 def _unknown(keys: Sequence[Json], answers: Sequence[Answer], limits: Limits) -> Unknown | None:

@@ -36,7 +36,8 @@ class Answer:
     """What was found for one key; indexes are positions in the history's events."""
 
     verdict: Literal["valid", "invalid", "unknown"]
-    exhausted: Literal["time", "memory", "width"] | None
+    algorithm: Literal["jit", "zones"]
+    exhausted: Literal["time", "memory", "width", "unfit"] | None
     order: np.ndarray[tuple[int], np.dtype[np.uint32]]
     stuck: int | None
     position: int
@@ -69,7 +70,13 @@ class Operations:
     @property
     def classes(self) -> list[tuple[int, int, int, bool]]: ...
     def search_register(
-        self, names: Sequence[str], values: _Values, initial: str, with_cas: bool, limits: _Limits
+        self,
+        names: Sequence[str],
+        values: _Values,
+        initial: str,
+        with_cas: bool,
+        algorithm: str,
+        limits: _Limits,
     ) -> list[Answer]: ...
     def search_strings(
         self, names: Sequence[str], values: _Values, initial: str, limits: _Limits

@@ -1,8 +1,10 @@
 //! The native half of momus: what is too slow in Python, and nothing else.
 //!
-//! `reading` turns files into columns; `search` decides linearizability over columns.
+//! `reading` turns files into columns; `search` decides linearizability over columns, and
+//! `monitors` does for the data types that need no search.
 //! Python describes (models, formats, verdicts), Rust searches.
 
+mod monitors;
 mod reading;
 mod search;
 

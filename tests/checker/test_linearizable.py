@@ -330,13 +330,14 @@ MODELS = {
     + cases("cas-register", REGISTER, CRASHED, CAS)
     + cases("kv", KV),
 )
-@pytest.mark.parametrize("native", [True, False], ids=["native", "python"])
-def test_drawn_histories(model: str, drawing: str, valid: bool, native: bool) -> None:
+@pytest.mark.parametrize("way", ["auto", "jit", "python"])
+def test_drawn_histories(model: str, drawing: str, valid: bool, way: str) -> None:
     history = drawn(drawing)
     chosen = MODELS[model]
-    verdict = checker.linearizable(
-        history, chosen if native else dataclasses.replace(chosen, native=None)
-    )
+    if way == "python":
+        verdict = checker.linearizable(history, dataclasses.replace(chosen, native=None))
+    else:
+        verdict = checker.linearizable(history, chosen, algorithm=way)
     assert verdict.valid is valid
     if valid:
         assert checker.verify(history, chosen, verdict.certificates) is None
@@ -434,7 +435,9 @@ def test_true_is_not_one() -> None:
 def test_a_search_that_runs_out_of_time_says_where_it_was() -> None:
     bars = "\n".join(f"{n} |{'-' * n}--write {n}------------------------|" for n in range(1, 26))
     history = drawn(bars + "\n0 |--------read 99----|")
-    verdict = checker.linearizable(history, "register", initial=0, time_limit_s=0.0)
+    verdict = checker.linearizable(
+        history, "register", initial=0, time_limit_s=0.0, algorithm="jit"
+    )
     if verdict.valid == "unknown":  # or it was quick enough to know before the first look
         assert verdict.unknown is not None
         assert verdict.unknown.cause == "time"
@@ -444,10 +447,25 @@ def test_a_search_that_runs_out_of_time_says_where_it_was() -> None:
 def test_a_search_that_may_hold_nothing_ends_for_want_of_memory() -> None:
     bars = "\n".join(f"{n} |{'-' * n}--write {n}------------------------|" for n in range(1, 26))
     history = drawn(bars + "\n0 |--------read 99----|")
-    verdict = checker.linearizable(history, "register", initial=0, memory_limit_bytes=1 << 20)
+    verdict = checker.linearizable(
+        history, "register", initial=0, memory_limit_bytes=1 << 20, algorithm="jit"
+    )
     assert verdict.unknown is not None
     assert verdict.unknown.cause == "memory"
     assert "--memory-limit" in verdict.unknown.remedy
+
+
+def test_the_algorithm_is_named_and_can_be_chosen() -> None:
+    distinct = drawn("0 |-write 1-| |-write 2-| |-read 2-|")
+    assert checker.linearizable(distinct, "register").algorithm == "zones of distinct writes"
+    general = checker.linearizable(distinct, "register", algorithm="jit")
+    assert general.algorithm == "just-in-time linearization"
+    repeated = drawn("0 |-write 1-| |-write 1-|")
+    assert checker.linearizable(repeated, "register").algorithm == "just-in-time linearization"
+    with pytest.raises(ValueError, match="do not meet the conditions of the algorithm zones"):
+        checker.linearizable(repeated, "register", algorithm="zones")
+    with pytest.raises(ValueError, match="try one of auto, jit, zones"):
+        checker.linearizable(repeated, "register", algorithm="magic")
 
 
 def test_an_operation_that_the_model_does_not_know_is_refused() -> None:

@@ -10,15 +10,18 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
 use super::budget::{Budget, Exhausted};
-use super::history::TooWide;
-use super::keys::search_keys;
-use super::model::{State, Transitions};
+use super::history::{KeyHistory, TooWide};
+use super::keys::{search_key, search_keys};
+use super::model::{Register, State, Transitions};
 use super::operations::{Columns, Operations as Gathered};
 use super::outcome::Outcome;
 use super::python::PythonModel;
 use super::register::{self, Misfit};
 use super::strings::Strings;
-use super::values::Texts;
+use super::values::{States, Texts};
+use crate::monitors::evidence::verified;
+use crate::monitors::intervals::intervals;
+use crate::monitors::registers;
 
 /// How often a search looks whether Python has a signal to handle.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
@@ -27,6 +30,41 @@ const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 #[pyclass(frozen)]
 pub struct Operations {
     gathered: Gathered,
+}
+
+/// An outcome, and the algorithm that found it.
+type Decision = (Outcome, &'static str);
+
+/// A monitor was asked for by name, and the key does not meet its conditions.
+const UNFIT: Outcome = Outcome::Unknown {
+    exhausted: Exhausted::Unfit,
+    position: 0,
+};
+
+/// The general search, from state 0.
+fn jit<T: Transitions>(key: &KeyHistory, model: &mut T, budget: &Budget) -> Decision {
+    (search_key(key, 0, model, budget), "jit")
+}
+
+/// Which algorithm the user asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    /// A monitor where one fits, else the general search.
+    Auto,
+    Jit,
+    /// The monitor of the model, or no verdict.
+    Monitor,
+}
+
+impl Algorithm {
+    fn named(name: &str) -> PyResult<Self> {
+        match name {
+            "auto" => Ok(Algorithm::Auto),
+            "jit" => Ok(Algorithm::Jit),
+            "zones" => Ok(Algorithm::Monitor),
+            _ => Err(PyValueError::new_err("the model has no such algorithm")),
+        }
+    }
 }
 
 /// The limits of a call.
@@ -46,7 +84,9 @@ type Possible = (String, Vec<u32>, Vec<(u32, u16)>);
 pub struct Answer {
     /// "valid", "invalid" or "unknown".
     verdict: &'static str,
-    /// Why it is unknown: "time", "memory", "width".
+    /// What decided it: "jit", the general search, or the name of a monitor.
+    algorithm: &'static str,
+    /// Why it is unknown: "time", "memory", "width", "unfit".
     exhausted: Option<&'static str>,
     /// Valid: a linearization, as invocation events.  Invalid: a longest one that stops
     /// before the first operation that cannot be placed.
@@ -141,6 +181,7 @@ impl Operations {
     /// `names` are the operations' names by code; `values` the canonical JSON texts by code,
     /// as offsets and data; `initial` the canonical JSON text of the initial value.
     /// Raises `ValueError((class, message))` where an operation does not fit the model.
+    #[allow(clippy::too_many_arguments)]
     fn search_register(
         &self,
         py: Python<'_>,
@@ -148,14 +189,31 @@ impl Operations {
         values: (PyReadonlyArray1<i64>, PyReadonlyArray1<u8>),
         initial: &str,
         with_cas: bool,
+        algorithm: &str,
         limits: Limits,
     ) -> PyResult<Vec<Answer>> {
+        let algorithm = Algorithm::named(algorithm)?;
         let texts = texts(&values)?;
-        let (model, states) =
-            register::compile(&self.gathered.classes, &names, &texts, initial, with_cas)
+        let mut states = States::new(&texts);
+        let classes = &self.gathered.classes;
+        let (model, initial) =
+            register::compile(classes, &names, &texts, &mut states, initial, with_cas)
                 .map_err(misfit)?;
-        let text = |_: &_, state: State| states[state as usize].clone();
-        self.search(py, model, register::INITIAL, limits, text)
+        let decide = |key: &KeyHistory, model: &mut Register, budget: &Budget| {
+            if algorithm != Algorithm::Jit {
+                let intervals = intervals(key);
+                let finding = registers::judge(&intervals, &model.classes, initial);
+                let found = verified(finding, key, &intervals, initial, model, budget);
+                match found {
+                    Some(outcome) => return (outcome, "zones"),
+                    None if algorithm == Algorithm::Monitor => return (UNFIT, "zones"),
+                    None => {}
+                }
+            }
+            (search_key(key, initial, model, budget), "jit")
+        };
+        let text = |_: &_, state: State| states.text(state).to_owned();
+        self.search(py, model, limits, decide, text)
     }
 
     /// Searches each key as a string with `get`, `put` and `append`.
@@ -170,7 +228,7 @@ impl Operations {
         let texts = texts(&values)?;
         let model =
             Strings::compile(&self.gathered.classes, &names, &texts, initial).map_err(misfit)?;
-        self.search(py, model, 0, limits, Strings::text)
+        self.search(py, model, limits, jit, Strings::text)
     }
 
     /// Searches each key with a model written in Python: `ask(state, class)` answers the
@@ -191,7 +249,7 @@ impl Operations {
         }
         let model = PythonModel::new(ask, read_only);
         let errors = model.clone();
-        let answers = self.search(py, model, 0, limits, |_, state| state.to_string())?;
+        let answers = self.search(py, model, limits, jit, |_, state| state.to_string())?;
         match errors.take_error() {
             Some(error) => Err(error),
             None => Ok(answers),
@@ -204,8 +262,8 @@ impl Operations {
         &self,
         py: Python<'_>,
         model: T,
-        initial: State,
         limits: Limits,
+        decide: impl Fn(&KeyHistory, &mut T, &Budget) -> Decision + Sync,
         text: F,
     ) -> PyResult<Vec<Answer>>
     where
@@ -225,9 +283,11 @@ impl Operations {
             bytes: limits
                 .bytes
                 .map(|bytes| bytes / jobs.min(self.gathered.keys.len().max(1))),
+            steps: None,
             cancelled: AtomicBool::new(false),
         };
-        let describe = |model: &T, outcome: Outcome| {
+        let judge = |key: &KeyHistory, model: &mut T| {
+            let (outcome, algorithm) = decide(key, model, &budget);
             let texts: Vec<String> = match &outcome {
                 Outcome::Invalid(violation) => violation
                     .configurations
@@ -236,22 +296,13 @@ impl Operations {
                     .collect(),
                 _ => Vec::new(),
             };
-            (outcome, texts)
+            (outcome, algorithm, texts)
         };
-        let run = || {
-            search_keys(
-                &self.gathered.keys,
-                initial,
-                &model,
-                &budget,
-                jobs,
-                describe,
-            )
-        };
+        let run = || search_keys(&self.gathered.keys, &model, jobs, judge);
         let found = interruptible(py, &budget, run)?;
         found
             .into_iter()
-            .map(|(outcome, texts)| answer(py, outcome, texts))
+            .map(|(outcome, algorithm, texts)| answer(py, outcome, algorithm, texts))
             .collect()
     }
 }
@@ -295,11 +346,17 @@ fn misfit(misfit: Misfit) -> PyErr {
     PyValueError::new_err((misfit.class, misfit.message))
 }
 
-fn answer(py: Python<'_>, outcome: Outcome, states: Vec<String>) -> PyResult<Answer> {
+fn answer(
+    py: Python<'_>,
+    outcome: Outcome,
+    algorithm: &'static str,
+    states: Vec<String>,
+) -> PyResult<Answer> {
     let array = |order: Vec<u32>| order.into_pyarray(py).unbind();
     Ok(match outcome {
         Outcome::Valid { order } => Answer {
             verdict: "valid",
+            algorithm,
             exhausted: None,
             position: 0,
             order: array(order),
@@ -309,6 +366,7 @@ fn answer(py: Python<'_>, outcome: Outcome, states: Vec<String>) -> PyResult<Ans
         },
         Outcome::Invalid(violation) => Answer {
             verdict: "invalid",
+            algorithm,
             exhausted: None,
             position: violation.position,
             order: array(violation.prefix),
@@ -326,11 +384,13 @@ fn answer(py: Python<'_>, outcome: Outcome, states: Vec<String>) -> PyResult<Ans
             position,
         } => Answer {
             verdict: "unknown",
+            algorithm,
             exhausted: Some(match exhausted {
-                Exhausted::Time | Exhausted::Cancelled => "time",
+                Exhausted::Time | Exhausted::Steps | Exhausted::Cancelled => "time",
                 Exhausted::Memory => "memory",
                 Exhausted::Width => "width",
                 Exhausted::Broken => "broken",
+                Exhausted::Unfit => "unfit",
             }),
             position,
             order: array(Vec::new()),

@@ -8,12 +8,16 @@ use std::time::Instant;
 pub enum Exhausted {
     Time,
     Memory,
+    /// It visited as many configurations as it was allowed to.
+    Steps,
     /// The user asked it to stop.
     Cancelled,
     /// The model raised an error.
     Broken,
     /// More operations are open at once than the search can hold.
     Width,
+    /// The operations do not meet the conditions of the monitor that was asked for.
+    Unfit,
 }
 
 /// The limits of one call, shared by the searches of all its keys.
@@ -21,6 +25,8 @@ pub struct Budget {
     pub deadline: Option<Instant>,
     /// What one search may hold.
     pub bytes: Option<usize>,
+    /// How many configurations one search may visit.  Unlike time, it is the same each time.
+    pub steps: Option<u64>,
     pub cancelled: AtomicBool,
 }
 
@@ -31,7 +37,25 @@ impl Budget {
         Budget {
             deadline: None,
             bytes: None,
+            steps: None,
             cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// The same limits, and one on the configurations visited.
+    pub fn with_steps(&self, steps: u64) -> Budget {
+        Budget {
+            deadline: self.deadline,
+            bytes: self.bytes,
+            steps: Some(steps),
+            cancelled: AtomicBool::new(self.cancelled.load(Ordering::Relaxed)),
+        }
+    }
+
+    pub fn check_steps(&self, steps: u64) -> Result<(), Exhausted> {
+        match self.steps {
+            Some(limit) if steps > limit => Err(Exhausted::Steps),
+            _ => Ok(()),
         }
     }
 

@@ -45,7 +45,7 @@ const NONE: State = ILLEGAL;
 const CRASHED: u32 = 1 << 31;
 
 /// How many steps pass between two looks at the budget.
-const STEPS_PER_CHECK: u32 = 1024;
+const STEPS_PER_CHECK: u64 = 1024;
 
 /// A configuration with alternatives left, and what is needed to come back to it.
 #[derive(Clone, Copy)]
@@ -128,19 +128,19 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             return self.success();
         }
         self.open_up_to(self.key.returns[0].opened, 0);
-        let mut until_check = STEPS_PER_CHECK;
+        let mut steps = 0;
         loop {
             self.pass_returns();
             if self.position as usize == self.key.returns.len() {
                 return self.success();
             }
-            until_check -= 1;
-            if until_check == 0 {
-                until_check = STEPS_PER_CHECK;
-                if let Err(exhausted) = self.check(budget) {
+            steps += 1;
+            if steps % STEPS_PER_CHECK == 0 {
+                if let Err(exhausted) = self.check(budget, steps) {
+                    let position = self.frontier.position;
                     return Outcome::Unknown {
                         exhausted,
-                        position: self.frontier.position,
+                        position,
                     };
                 }
             }
@@ -158,11 +158,12 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
     }
 
     /// Looks at the limits; forgets failures before it gives up for want of memory.
-    fn check(&mut self, budget: &Budget) -> Result<(), Exhausted> {
+    fn check(&mut self, budget: &Budget, steps: u64) -> Result<(), Exhausted> {
         if self.model.broken() {
             return Err(Exhausted::Broken);
         }
         budget.check_time()?;
+        budget.check_steps(steps)?;
         let stacks = self.frames.capacity() * size_of::<Frame<B>>()
             + (self.choices.capacity() + self.order.capacity() + self.frontier.longest.capacity())
                 * 4;

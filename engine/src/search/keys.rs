@@ -32,21 +32,17 @@ pub fn search_key<T: Transitions>(
     }
 }
 
-/// Searches all keys on `jobs` threads, each with a model of its own.  `describe` is asked
-/// about each outcome with the model that found it, since states are that model's numbers.
-/// The answers stand in the order of the keys.
-pub fn search_keys<T, R, D>(
+/// Judges all keys on `jobs` threads, each with a model of its own.  The answers stand in
+/// the order of the keys.
+pub fn search_keys<T, R>(
     keys: &[(i32, KeyHistory)],
-    initial: State,
     model: &T,
-    budget: &Budget,
     jobs: usize,
-    describe: D,
+    judge: impl Fn(&KeyHistory, &mut T) -> R + Sync,
 ) -> Vec<R>
 where
-    T: Transitions + Clone + Send + Sync,
+    T: Clone + Send + Sync,
     R: Send,
-    D: Fn(&T, Outcome) -> R + Sync,
 {
     let mut order: Vec<usize> = (0..keys.len()).collect();
     order.sort_by_key(|&index| std::cmp::Reverse(keys[index].1.len()));
@@ -55,9 +51,8 @@ where
     let work = || {
         let mut model = model.clone();
         while let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let outcome = search_key(&keys[index].1, initial, &mut model, budget);
-            let described = describe(&model, outcome);
-            found.lock().expect("no thread panics with the lock")[index] = Some(described);
+            let judged = judge(&keys[index].1, &mut model);
+            found.lock().expect("no thread panics with the lock")[index] = Some(judged);
         }
     };
     thread::scope(|scope| {
@@ -69,6 +64,6 @@ where
     let found = found.into_inner().expect("no thread panicked");
     found
         .into_iter()
-        .map(|answer| answer.expect("every key was searched"))
+        .map(|answer| answer.expect("every key was judged"))
         .collect()
 }

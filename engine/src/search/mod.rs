@@ -7,18 +7,18 @@
 
 mod bits;
 mod boundary;
-mod budget;
+pub mod budget;
 mod crashed;
 mod depth_first;
 #[cfg(test)]
 mod depth_first_tests;
 mod failed;
 mod frontier;
-mod history;
-mod keys;
-mod model;
+pub mod history;
+pub mod keys;
+pub mod model;
 mod operations;
-mod outcome;
+pub mod outcome;
 mod python;
 mod register;
 mod strings;

@@ -2,7 +2,7 @@
 
 use super::model::{Register, RegisterOp, State};
 use super::operations::ClassKey;
-use super::values::{pair, Interner, Texts};
+use super::values::{pair, States, Texts};
 
 /// An operation that the model does not know, or whose value makes no sense to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Misfit {
     pub message: String,
 }
 
-/// Translates the classes of a history; answers the model and the texts of its states.
+/// Translates the classes of a history; answers the model and the initial state.
 ///
 /// A read answers the value, a write sets it, `cas` of `[from, to]` sets `to` where the
 /// register holds `from`.  A completed `cas` with the value `false` is an observation:
@@ -22,22 +22,21 @@ pub fn compile<'a>(
     classes: &[ClassKey],
     names: &[String],
     values: &Texts<'a>,
+    states: &mut States<'a>,
     initial: &'a str,
     with_cas: bool,
-) -> Result<(Register, Vec<String>), Misfit> {
-    let mut states = Interner::default();
-    assert_eq!(states.intern(initial), 0);
+) -> Result<(Register, State), Misfit> {
+    let initial = states.of_text(initial);
     let mut operations = Vec::with_capacity(classes.len());
     for (index, class) in classes.iter().enumerate() {
-        let name = names[class.f as usize].as_str();
-        let argument = values.get(class.argument);
-        let operation = match name {
+        let operation = match names[class.f as usize].as_str() {
             "read" | "get" | "r" if class.completed => {
-                RegisterOp::Read(states.intern(values.get(class.result)))
+                RegisterOp::Read(states.of_code(class.result))
             }
             "read" | "get" | "r" => RegisterOp::Nothing,
-            "write" | "put" | "w" => RegisterOp::Write(states.intern(argument)),
+            "write" | "put" | "w" => RegisterOp::Write(states.of_code(class.argument)),
             "cas" if with_cas => {
+                let argument = values.get(class.argument);
                 let Some((from, to)) = pair(argument) else {
                     let message =
                         format!("the value of a cas is [from, to], but here it is {argument}");
@@ -46,7 +45,7 @@ pub fn compile<'a>(
                         message,
                     });
                 };
-                let (from, to) = (states.intern(from), states.intern(to));
+                let (from, to) = (states.of_text(from), states.of_text(to));
                 if class.completed && values.get(class.result) == "false" {
                     RegisterOp::CasMismatch(from)
                 } else {
@@ -60,7 +59,7 @@ pub fn compile<'a>(
                     message: message.into(),
                 });
             }
-            _ => {
+            name => {
                 let known = if with_cas {
                     "read, write and cas"
                 } else {
@@ -75,14 +74,10 @@ pub fn compile<'a>(
         };
         operations.push(operation);
     }
-    let texts = states.texts.into_iter().map(str::to_owned).collect();
     Ok((
         Register {
             classes: operations,
         },
-        texts,
+        initial,
     ))
 }
-
-/// The state that `compile` gives to the initial value.
-pub const INITIAL: State = 0;

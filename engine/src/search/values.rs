@@ -28,6 +28,10 @@ impl<'a> Texts<'a> {
             .then_some(Texts { data, offsets })
     }
 
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
     pub fn get(&self, code: i32) -> &'a str {
         match usize::try_from(code) {
             Ok(code) => &self.data[self.offsets[code] as usize..self.offsets[code + 1] as usize],
@@ -36,20 +40,53 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Canonical texts numbered in order of appearance.
-#[derive(Default)]
-pub struct Interner<'a> {
-    numbers: HashMap<&'a str, State, FxBuildHasher>,
-    pub texts: Vec<&'a str>,
+/// Values as states: null is 0, and the value of code c is c + 1, so that nothing needs to be
+/// looked up for the values that stand in the history by themselves.  Values found only
+/// inside others (the two of a compare-and-set) get the numbers behind.
+pub struct States<'a> {
+    values: &'a Texts<'a>,
+    /// Numbers by text, of all values; made when the first text is looked up.
+    numbers: Option<HashMap<&'a str, State, FxBuildHasher>>,
+    extra: Vec<&'a str>,
 }
 
-impl<'a> Interner<'a> {
-    pub fn intern(&mut self, text: &'a str) -> State {
-        let texts = &mut self.texts;
-        *self.numbers.entry(text).or_insert_with(|| {
-            texts.push(text);
-            texts.len() as State - 1
+impl<'a> States<'a> {
+    pub fn new(values: &'a Texts<'a>) -> Self {
+        States {
+            values,
+            numbers: None,
+            extra: Vec::new(),
+        }
+    }
+
+    pub fn of_code(&self, code: i32) -> State {
+        (code + 1) as State
+    }
+
+    pub fn of_text(&mut self, text: &'a str) -> State {
+        if text == "null" {
+            return 0;
+        }
+        let values = self.values;
+        let numbers = self.numbers.get_or_insert_with(|| {
+            let known = 0..values.len() as i32;
+            known
+                .map(|code| (values.get(code), (code + 1) as State))
+                .collect()
+        });
+        let next = 1 + values.len() + self.extra.len();
+        let extra = &mut self.extra;
+        *numbers.entry(text).or_insert_with(|| {
+            extra.push(text);
+            next as State
         })
+    }
+
+    pub fn text(&self, state: State) -> &'a str {
+        match (state as usize).checked_sub(1 + self.values.len()) {
+            Some(extra) => self.extra[extra],
+            None => self.values.get(state as i32 - 1),
+        }
     }
 }
 
@@ -72,13 +109,26 @@ pub fn string(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{pair, string};
+    use super::{pair, string, States, Texts};
 
     #[test]
     fn pairs_are_taken_apart_without_being_decoded() {
         assert_eq!(pair("[1,[2,3]]"), Some(("1", "[2,3]")));
         assert_eq!(pair("[1]"), None);
         assert_eq!(pair("7"), None);
+    }
+
+    #[test]
+    fn a_value_has_one_number_wherever_it_stands() {
+        let values = Texts::new(b"3[3,4]", &[0, 1, 6]).unwrap();
+        let mut states = States::new(&values);
+        assert_eq!((states.of_code(-1), states.of_text("null")), (0, 0));
+        assert_eq!((states.of_code(0), states.of_text("3")), (1, 1));
+        assert_eq!((states.of_text("4"), states.of_text("4")), (3, 3));
+        assert_eq!(
+            [states.text(0), states.text(1), states.text(3)],
+            ["null", "3", "4"]
+        );
     }
 
     #[test]

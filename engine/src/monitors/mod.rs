@@ -1,0 +1,30 @@
+//! Near-linear monitors: data types whose linearizability needs no search.
+//!
+//! A monitor looks at the intervals of one key's operations and finds either an order in
+//! which the model allows them, or a few operations that contradict each other, or that the
+//! history does not meet its conditions.  None of this is taken on trust: the order is
+//! replayed (`evidence`), and the contradicting operations are given to the general search
+//! as a history of their own, which must find them impossible and tells why.  Where either
+//! check fails, the general search decides on the whole key.
+
+pub mod evidence;
+pub mod intervals;
+pub mod registers;
+
+/// An operation of one key: the number of a completed one, or `CRASHED` with the number of
+/// one that never returned.
+pub type Operation = u32;
+
+/// Marks the number of a crashed operation.
+pub const CRASHED: Operation = 1 << 31;
+
+/// What a monitor found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// An order that the model allows, with every completed operation and some crashed ones.
+    Linearizable(Vec<Operation>),
+    /// Operations that contradict each other, whatever else happened.
+    Contradiction(Vec<Operation>),
+    /// The history does not meet the conditions of the monitor.
+    Unfit,
+}
