@@ -91,6 +91,10 @@ class Operations:
             invocation.f, invocation.value, answer, self.outcome_of(row), limit
         )
 
+    def reads(self, row: int) -> bool:
+        """Whether the operation only looks, as far as its name can tell."""
+        return _labels.is_read(self.history.f_names[int(self.f[row])])
+
     def outcome_of(self, row: int) -> Outcome:
         """How the operation ended."""
         return OUTCOMES[int(self.outcome[row])]

@@ -286,7 +286,7 @@ def _states(ops: Operations, found: Counterexample) -> tuple[_State, ...]:
     states: list[_State] = []
     for configuration in found.configurations[: _STATES_MAX * 8]:
         placed = [ops.row_of(index) for index in _listed(configuration, "linearized", int)]
-        after = [ops.describe(row) for row in placed if row is not None]
+        after = [ops.describe(row) for row in placed if row is not None and not ops.reads(row)]
         # Crashed operations that are alike stand together: {"f", "value", "times"}.
         for crashed in _listed(configuration, "crashed", dict):
             words = _labels.operation(str(crashed.get("f")), crashed.get("value"), None, "info")
