@@ -54,7 +54,7 @@ def facts(history: History, ops: Operations, meta: Mapping[str, Json], faults: i
         more = f" and {len(nodes) - 12:,} more" if len(nodes) > 12 else ""
         listed.append(("Nodes", ", ".join(names) + more))
     elif history.node_names:
-        names = [_labels.name(node, 40) for node in history.node_names[:12]]
+        names = [_labels.name(node, 40) for node in sorted(history.node_names)[:12]]
         listed.append(("Nodes seen", ", ".join(names)))
     time = history.time
     if has_clock(history):

@@ -220,7 +220,7 @@ def _quantile_lines(
     axis: Any, x: Floats, y: Floats, span: tuple[float, float], theme: Theme
 ) -> None:
     """Median and 99th percentile in windows of equal time, where a window has enough points."""
-    windows = min(_WINDOWS, len(x) // 20)
+    windows = min(_WINDOWS, len(x) // 12)
     if windows < 2:
         return
     slot = np.minimum(((x - span[0]) / (span[1] - span[0]) * windows).astype(int), windows - 1)

@@ -139,7 +139,7 @@ def timeline(ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str) 
         height=bottom + _AXIS,
         top=top,
         bottom=bottom,
-        left=_LEFT,
+        left=_LEFT - 6,
         rows=rows,
         boxes=boxes,
         strips=strips,
