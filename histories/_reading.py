@@ -109,7 +109,8 @@ def _sniffed(source: str | bytes) -> str:
     if _KV_LINE.match(start):
         return "porcupine-kv"
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if re.match(rb"[\[(;#]|\{\s*:", text):
+    # An array of JSON objects is not JSON lines, but the complaint should be about that.
+    if re.match(rb"[\[(;#]|\{\s*:", text) and not re.match(rb'\[\s*\{\s*"', text):
         return "edn"
     return "jsonl"
 

@@ -1,9 +1,10 @@
 """The crash-safe recorder: events go to disk in groups, each group under a checksum.
 
 `record` checks an event, encodes it and appends it to a buffer; it never waits for the
-disk.  A thread takes the buffer at most every 50 ms, adds a checksum line, writes both with
-one call and syncs them.  So the process may be killed at any moment: the file then ends
-in a prefix of a group, which readers drop, and everything before it verifies.
+disk.  A thread takes the buffer every 50 ms, adds a checksum line and writes both with one
+call; a second one syncs, so a slow disk does not hold up the next group.  The process may be
+killed at any moment: the file then ends in a prefix of a group, which readers drop, and
+everything before it verifies.
 
 The recorder refuses what would make the history meaningless: a completion without an
 invocation, two open invocations on one process, a process that goes on after an `info`,
@@ -15,7 +16,6 @@ from __future__ import annotations
 import atexit
 import os
 import threading
-import weakref
 import zlib
 from collections.abc import Mapping
 from types import TracebackType
@@ -62,7 +62,13 @@ class Recorder:
         self.path: Final = os.fspath(path)
         self.durable = 0
         self._lock = threading.Lock()
-        self._written = threading.Condition(threading.Lock())
+        # Guards `durable` and the five fields below it, by which the threads tell each other.
+        self._progress = threading.Condition(threading.Lock())
+        self._groups_written = 0
+        self._groups_synced = 0
+        self._events_written = 0
+        self._writer_done = False
+        self._failure: OSError | None = None
         self._wake = threading.Event()
         self._buffer: list[bytes] = []
         self._recorded = 0
@@ -71,14 +77,16 @@ class Recorder:
         self._retired: set[int] = set()
         self._closing = False
         self._closed = False
-        self._failure: OSError | None = None
         self._crc = 0
         self._flush_interval_s = flush_interval_s
         self._file = self._created(header_line(meta or {}))
-        self._thread = threading.Thread(target=self._write_groups, name="recorder", daemon=True)
-        self._thread.start()
-        self._at_exit = weakref.WeakMethod(self.close)
-        atexit.register(_close_if_alive, self._at_exit)
+        self._threads = [
+            threading.Thread(target=work, name=f"recorder {self.path}", daemon=True)
+            for work in (self._write_groups, self._sync_groups)
+        ]
+        for thread in self._threads:
+            thread.start()
+        atexit.register(self.close)
 
     def _created(self, header: bytes) -> int:
         try:
@@ -90,6 +98,7 @@ class Recorder:
         try:
             self._file = file
             self._write(header, 0, closed=False)
+            os.fsync(file)
             sync_folder(os.path.dirname(self.path) or ".")
         except BaseException:
             os.close(file)
@@ -156,8 +165,8 @@ class Recorder:
         with self._lock:
             wanted = self._recorded
         self._wake.set()
-        with self._written:
-            done = self._written.wait_for(
+        with self._progress:
+            done = self._progress.wait_for(
                 lambda: self.durable >= wanted or self._failure is not None, timeout_s
             )
         if self._failure is not None:
@@ -174,12 +183,13 @@ class Recorder:
             first = not self._closing
             self._closing = True
         self._wake.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         with self._lock:
-            if first and not self._closed:
+            if not self._closed:
                 self._closed = True
                 os.close(self._file)
-                atexit.unregister(_close_if_alive)
+                atexit.unregister(self.close)
         if first and self._failure is not None:
             self._refuse_late()
 
@@ -209,15 +219,38 @@ class Recorder:
             if not group and not last:
                 continue
             group.append(b"")
+            failure = None
             try:
                 self._write(b"\n".join(group), recorded, closed=last)
-            except OSError as failure:
-                self._failure = failure
-                last = True
-            with self._written:
+            except OSError as trouble:
+                failure = trouble
+            with self._progress:
+                self._failure = self._failure or failure
+                self._groups_written += failure is None
+                self._events_written = recorded
+                last = self._writer_done = last or self._failure is not None
+                self._progress.notify_all()
+
+    def _sync_groups(self) -> None:
+        while True:
+            with self._progress:
+                self._progress.wait_for(
+                    lambda: self._groups_written > self._groups_synced or self._writer_done
+                )
+                if self._groups_written == self._groups_synced or self._failure is not None:
+                    return
+                groups, events = self._groups_written, self._events_written
+            failure = None
+            try:
+                os.fsync(self._file)
+            except OSError as trouble:
+                failure = trouble
+            with self._progress:
+                self._failure = self._failure or failure
+                self._groups_synced = groups
                 if self._failure is None:
-                    self.durable = recorded
-                self._written.notify_all()
+                    self.durable = events
+                self._progress.notify_all()
 
     def _write(self, group: bytes, events: int, *, closed: bool) -> None:
         crc = zlib.crc32(group, self._crc)
@@ -226,7 +259,6 @@ class Recorder:
         rest = memoryview(group + line)
         while rest:
             rest = rest[os.write(self._file, rest) :]
-        os.fsync(self._file)
 
     def _refuse_late(self) -> None:
         if self._failure is not None:
@@ -292,9 +324,3 @@ def _refuse_long(line: bytes, *values: Any) -> None:
             _native.canonical_json(encode(value))
         except ValueError as error:
             raise RecorderMisuse(str(error)) from error
-
-
-def _close_if_alive(close: weakref.WeakMethod[Any]) -> None:
-    method = close()
-    if method is not None:
-        method()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from histories import CorruptHistory, History, HistoryError
 
@@ -162,3 +165,37 @@ def test_a_header_of_a_later_version_is_refused(tmp_path: Path) -> None:
     path.write_text('{"momus":"history","version":2}\n' + GOOD)
     with pytest.raises(HistoryError, match=r":1: a header of another version"):
         History.read(path)
+
+
+SEEDS = {
+    "jsonl": GOOD + '{"process":0,"type":"ok","f":"write","value":{"a":[1.5,"\\u00e9"]}}\n',
+    "edn": "; c\n[{:process 0 :type :invoke :f :r :value #{1/2 \\a}} #_ x {:process :n :type :info}]",
+    "log": "jepsen.util - 0 :invoke :cas [1 2]\njepsen.util - 0\t:fail\t:cas\t[1 2]\n",
+}
+PIECES = st.sampled_from(
+    [b'"', b"\\", b"{", b"}", b"[", b"]", b"#", b"^", b"\n", b":", b"\xff", b"##", b"\\ud800", b"-"]
+) | st.binary(max_size=4)
+
+
+@pytest.mark.parametrize("form", SEEDS)
+@given(edits=st.lists(st.tuples(st.integers(0, 150), st.integers(0, 9), PIECES), max_size=5))
+def test_whatever_the_bytes_it_is_a_history_or_an_error(
+    form: str, edits: list[tuple[int, int, bytes]]
+) -> None:
+    data = SEEDS[form].encode()
+    for place, cut, piece in edits:
+        data = data[:place] + piece + data[place + cut :]
+    try:
+        history = of_bytes(data, form)
+    except HistoryError as error:
+        assert error.line is not None
+        assert error.line <= data.count(b"\n") + 1
+    else:
+        assert len(list(history)) == len(history)
+
+
+def of_bytes(data: bytes, form: str) -> History:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"h.{form}")
+        path.write_bytes(data)
+        return History.read(path, format={"log": "porcupine-log"}.get(form, form))

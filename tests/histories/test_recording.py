@@ -60,8 +60,8 @@ def test_flush_means_durable(path: Path) -> None:
 def test_groups_go_to_disk_by_themselves(path: Path) -> None:
     with Recorder(path, flush_interval_s=0.001) as recorder:
         recorder.record(10, 0, "invoke", "write", "x", 1)
-        with recorder._written:
-            assert recorder._written.wait_for(lambda: recorder.durable == 1, 10)
+        with recorder._progress:
+            assert recorder._progress.wait_for(lambda: recorder.durable == 1, 10)
 
 
 ACCEPTED: list[tuple[Any, ...]] = [
