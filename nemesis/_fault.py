@@ -9,14 +9,19 @@ intact after, and what was not struck must have stayed as it was.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
 
 from cluster import HasPrimaries, Host, Journal, Unsupported
 from histories import Json
 from nemesis.targets import Observations
+
+PATIENCE_S: Final = 5.0
+_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,15 @@ def targets_of(value: Json) -> Json:
 
 
 async def primaries_of(system: object, nodes: Sequence[str]) -> tuple[str, ...]:
-    """Whom the system itself calls primary now; ValueError if it cannot tell."""
+    """Whom the system itself calls primary now; ValueError if it cannot tell.
+
+    A cluster between two primaries is given `PATIENCE_S` to elect one.
+    """
     if not isinstance(system, HasPrimaries):
         raise ValueError(f"{system!r} cannot name its primaries; choose another target")
-    primaries = await system.primaries()
+    deadline = time.monotonic() + PATIENCE_S
+    while not (primaries := await system.primaries()) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)
     return tuple(node for node in nodes if node in primaries)
 
 

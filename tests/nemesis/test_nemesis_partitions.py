@@ -253,7 +253,32 @@ def test_a_strike_that_arrives_after_it_was_undone_is_not_begun(
 
 
 @pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
-def test_addresses_and_names_never_become_part_of_a_script(by: Filter) -> None:
+def test_addresses_of_both_families_are_blocked_and_freed(on_namespaces: Play, by: Filter) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        [host] = hosts
+        await need(host, by)
+        if by.name == "iptables":
+            await host.run(["ip6tables", "-w", "-A", "INPUT", "-s", "2001:db8::9", "-j", "DROP"])
+        before = await rules_of(host) + (await host.run(["ip", "-6", "rule", "show"])).text
+        strike = Strike(journal.run, host.directory, ("192.0.2.1", "2001:db8::7"))
+        for _ in range(2):  # doing it again adds nothing
+            await host.run(by.block(strike))
+        during = await rules_of(host) + (await host.run(["ip", "-6", "rule", "show"])).text
+        assert "192.0.2.1" in during
+        assert "2001:db8::7" in during
+        for _ in range(2):
+            await host.run(by.undo(strike))
+        after = await rules_of(host) + (await host.run(["ip", "-6", "rule", "show"])).text
+        if by.name == "iptables":  # forced upon a host without IPv4 tables, it makes them
+            assert "MOMUS" not in after
+        else:
+            assert after == before
+
+    on_namespaces(1, scenario)
+
+
+@pytest.mark.parametrize("by", FILTERS, ids=FILTER_NAMES)
+def test_addresses_and_and_names_never_become_part_of_a_script(by: Filter) -> None:
     with pytest.raises(ValueError, match="does not appear to be an IPv4 or IPv6 address"):
         by.block(Strike("run", "/", ("10.0.0.1; reboot",)))
     with pytest.raises(ValueError, match="letters, digits"):

@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import generators
 from cluster import Host, HostError, Journal
-from histories import Json, Op
-from nemesis import Fault, Kill, Nemesis, NotHealed, Partition, Pause, Unsupported, targets
+from histories import History, Json, Op, Recorder
+from nemesis import (
+    Fault,
+    Kill,
+    Nemesis,
+    NotHealed,
+    Partition,
+    Pause,
+    Unsupported,
+    schedule,
+    targets,
+)
 from nemesis._processes import look
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
@@ -292,3 +305,54 @@ def test_targets_that_do_not_exist_are_refused(
             assert await states(hosts) == ["running"]
 
     on_local(1, scenario)
+
+
+class Idle:
+    """A client for a run in which only the nemesis works."""
+
+    definite: tuple[type[BaseException], ...] = ()
+
+    async def open(self, node: str) -> Idle:
+        del node
+        return self
+
+    async def setup(self) -> None: ...
+    async def teardown(self) -> None: ...
+    async def close(self) -> None: ...
+
+    async def invoke(self, op: Op) -> Op:
+        return op.ok()
+
+
+def test_a_run_with_the_same_seed_orders_the_same_faults(
+    on_local: Play, system: Any, tmp_path: Path
+) -> None:
+    """What is ordered depends on the seed only; when exactly, on the machine."""
+
+    async def orders(hosts: Sequence[Host], journal: Journal, seed: int) -> list[Json]:
+        faults: list[Fault] = [Pause(system, targets.minority), Kill(system)]
+        test = generators.Test(
+            name="faults only",
+            nodes=tuple(host.name for host in hosts),
+            client=Idle(),
+            generator=generators.limit(8, schedule(faults, 0.05, first_s=0)),
+            nemesis=Nemesis(faults, hosts, journal),
+            concurrency=1,
+            seed=seed,
+        )
+        path = tmp_path / f"{secrets.token_hex(4)}.jsonl"
+        with Recorder(path, {"name": test.name}) as recorder:
+            outcome = await generators.play(test, recorder)
+        assert (outcome.error, outcome.trouble) == (None, ())
+        assert (outcome.operations, outcome.info) == (0, 0)
+        return [(e.f, e.value) for e in History.read(path) if e.type == "invoke"]
+
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        for host in hosts:
+            await system.start(host)
+        once = await orders(hosts, journal, 11)
+        assert len(once) == 8
+        assert await orders(hosts, journal, 11) == once
+        assert await orders(hosts, journal, 12) != once
+
+    on_local(5, scenario)
