@@ -169,7 +169,7 @@ def test_a_header_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 SEEDS = {
     "jsonl": GOOD + '{"process":0,"type":"ok","f":"write","value":{"a":[1.5,"\\u00e9"]}}\n',
-    "edn": "; c\n[{:process 0 :type :invoke :f :r :value #{1/2 \\a}} #_ x\n{:process :n :type :info}]",
+    "edn": "; c\n[{:process 0 :type :invoke :f :r :value #{1/2}} #_ x {:process :n :type :info}]",
     "log": "jepsen.util - 0 :invoke :cas [1 2]\njepsen.util - 0\t:fail\t:cas\t[1 2]\n",
 }
 PIECES = st.sampled_from(
