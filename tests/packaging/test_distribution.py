@@ -52,6 +52,12 @@ def test_the_licence_travels_with_the_package(installed: metadata.Distribution) 
     assert (ROOT / "LICENSE").read_text().lstrip().startswith("Apache License")
 
 
+def test_the_command_momus_starts_something_callable(installed: metadata.Distribution) -> None:
+    (command,) = [e for e in installed.entry_points if e.group == "console_scripts"]
+    assert command.name == "momus"
+    assert callable(command.load())
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_room_imports_and_promises_its_types(room: str) -> None:
     folder = import_module(room).__file__
