@@ -26,6 +26,7 @@ _JEPSEN_STARTS: Final = {"kill": "kill", "pause": "pause", "start": "fault"}
 class Band:
     """One fault: `stop` (ns) is None if nobody stopped it.
 
+    `ordered` is when the nemesis set about it: it took effect between then and `start`.
     `sure` is False if the nemesis itself did not know whether the fault began; `proof`
     is what its receipt says (None: no receipt).
     """
@@ -36,6 +37,7 @@ class Band:
     sure: bool = True
     targets: str = ""
     proof: bool | None = None
+    ordered: int | None = None
 
 
 def bands(history: History) -> tuple[Band, ...]:
@@ -46,8 +48,11 @@ def bands(history: History) -> tuple[Band, ...]:
         events = _without_answers(events)
     found: list[Band] = []
     active: dict[str, int] = {}
+    invoked: dict[str, int] = {}
     for event in events:
-        if event.type == "invoke" or event.type == "fail":
+        if event.type == "invoke":
+            invoked[event.f] = event.time
+        if event.type in ("invoke", "fail"):
             continue
         opened, closed = _meaning(event.f, active)
         certain = event.type == "ok" or jepsen
@@ -58,7 +63,14 @@ def bands(history: History) -> tuple[Band, ...]:
         if opened and opened not in active:
             active[opened] = len(found)
             found.append(
-                Band(opened, event.time, None, certain, _targets(event.value), _proof(event.value))
+                Band(
+                    opened,
+                    event.time,
+                    sure=certain,
+                    targets=_targets(event.value),
+                    proof=_proof(event.value),
+                    ordered=invoked.get(event.f),
+                )
             )
     return tuple(found)
 
@@ -112,10 +124,15 @@ def _meaning(f: str, active: dict[str, int]) -> tuple[str, str]:
 
 
 def _targets(value: Json) -> str:
-    targets = value.get("targets") if isinstance(value, dict) else None
+    """``n1, n2 (halves)``: whom it hit, and how they were chosen if the nemesis says so."""
+    if not isinstance(value, dict):
+        return ""
+    targets, choice = value.get("targets"), value.get("kind") or value.get("choice")
+    whom = "" if targets is None else _labels.name(targets, 80)
     if isinstance(targets, list):
-        return _labels.clip(", ".join(_labels.name(node, 24) for node in targets[:12]), 80)
-    return "" if targets is None else _labels.name(targets, 80)
+        whom = _labels.clip(", ".join(_labels.name(node, 24) for node in targets[:12]), 80)
+    how = f"({_labels.name(choice, 24)})" if isinstance(choice, str) else ""
+    return f"{whom} {how}".strip()
 
 
 def _proof(value: Json) -> bool | None:

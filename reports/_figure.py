@@ -134,6 +134,9 @@ def framed(
         for axis in axes:
             axis.axvspan(start, stop, color=colour, alpha=0.11, linewidth=0, zorder=0)
         if lane_axis is not None:
+            if band.ordered is not None:
+                began = max(band.ordered / scale, span[0])
+                lane_axis.barh(row, start - began, left=began, height=0.16, color=colour, alpha=0.6)
             lane_axis.barh(
                 row,
                 max(stop - start, (span[1] - span[0]) / 900),

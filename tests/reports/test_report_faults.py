@@ -20,16 +20,22 @@ def test_a_fault_lasts_from_the_ok_of_its_start_to_the_ok_of_its_stop(
 ) -> None:
     h = history(
         (1, "nemesis", "invoke", "start-kill", None),
-        (2, "nemesis", "ok", "start-kill", {"targets": ["n1"], "receipt": {"ok": True}}),
+        (
+            2,
+            "nemesis",
+            "ok",
+            "start-kill",
+            {"targets": ["n1"], "choice": "one", "receipt": {"ok": True}},
+        ),
         (5, "nemesis", "invoke", "stop-kill", None),
         (6, "nemesis", "ok", "stop-kill", None),
     )
-    assert bands(h) == (Band("kill", 2, 6, True, "n1", True),)
+    assert bands(h) == (Band("kill", 2, 6, True, "n1 (one)", True, ordered=1),)
 
 
 def test_a_fault_never_stopped_stays_open(history: MakeHistory) -> None:
     h = history(*nemesis((1, "invoke", "start-pause"), (2, "ok", "start-pause")))
-    assert bands(h) == (Band("pause", 2, None),)
+    assert bands(h) == (Band("pause", 2, None, ordered=1),)
 
 
 def test_a_start_that_failed_is_no_fault_and_one_in_doubt_is_marked(history: MakeHistory) -> None:
@@ -43,7 +49,7 @@ def test_a_start_that_failed_is_no_fault_and_one_in_doubt_is_marked(history: Mak
             (6, "ok", "stop-kill"),
         )
     )
-    assert bands(h) == (Band("kill", 4, 6, sure=False),)
+    assert bands(h) == (Band("kill", 4, 6, sure=False, ordered=3),)
 
 
 def test_different_faults_overlap_and_one_that_starts_again_replaces_itself(
