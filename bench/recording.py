@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import generators as gen
@@ -132,7 +133,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     n: int = options.operations
-    rows = {
+    rows: dict[str, Callable[[], float]] = {
         "runner and recorder": lambda: to_disk(Immediate(), n),
         "runner and recorder, client waits": lambda: to_disk(Waiting(), n),
         "runner, in memory": lambda: played(Immediate(), n, Memory()),
