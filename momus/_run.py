@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from cluster import LabFileError, read_lab
-from histories import Run, Store
+from histories import Event, Run, Store
 from momus._aftermath import Aftermath, aftermath
 from momus._answer import answer, json_text
 from momus._assembly import workload_of
@@ -65,8 +66,17 @@ class Played:
         }
 
 
-def play_plan(plan: Plan, request: Request, *, quiet: bool = False) -> Played:
-    """Carry out a settled plan and judge it; raises only what concerns the store itself."""
+def play_plan(
+    plan: Plan,
+    request: Request,
+    *,
+    quiet: bool = False,
+    on_event: Callable[[Event], object] | None = None,
+) -> Played:
+    """Carry out a settled plan and judge it; raises only what concerns the store itself.
+
+    `on_event` is told of every event once the recorder has taken it.
+    """
     workload = workload_of(plan)
     meta = {
         **plan.meta(),
@@ -76,7 +86,7 @@ def play_plan(plan: Plan, request: Request, *, quiet: bool = False) -> Played:
         "options": dict(workload.meta),
     }
     with Store(plan.store).create(plan.name, meta) as run, logging_to(run.log):
-        conducted = asyncio.run(conduct(plan, run, quiet=quiet))
+        conducted = asyncio.run(conduct(plan, run, quiet=quiet, on_event=on_event))
         return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
 
 
