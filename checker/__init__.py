@@ -4,6 +4,7 @@ from checker._certificate import verify
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._registers import MODELS, cas_register, kv, register
+from checker._sets import grow_only_set
 from checker._verdict import (
     Counterexample,
     Linearization,
@@ -27,6 +28,7 @@ __all__ = [
     "Valid",
     "Verdict",
     "cas_register",
+    "grow_only_set",
     "kv",
     "linearizable",
     "merge_valid",

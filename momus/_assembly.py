@@ -52,7 +52,10 @@ def workload_of(plan: Plan) -> Workload:
     if plan.workload == "set":
         return generators.set_workload()
     return generators.register(
-        ops_per_key=plan.ops_per_key, threads_per_key=2 * plan.nodes, seed=plan.seed
+        [f"r{number}" for number in range(plan.keys)] if plan.keys else None,
+        ops_per_key=plan.ops_per_key,
+        threads_per_key=2 * plan.nodes,
+        seed=plan.seed,
     )
 
 

@@ -49,7 +49,7 @@ def cli() -> None:
 @cli.command(epilog=_EXITS)
 @click.argument("names", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--model", "-m", metavar="NAME", help="register, cas-register or kv; guessed if not given."
+    "--model", "-m", metavar="NAME", help="register, cas-register, kv or set; guessed if not given."
 )
 @click.option(
     "--initial", type=JsonValue(), metavar="JSON", help='Initial value; default null (kv: "").'

@@ -14,13 +14,14 @@ from typing import Any
 
 from momus._exits import Refusal
 
-MODELS = ("register", "cas-register", "kv")
+MODELS = ("register", "cas-register", "kv", "set")
 
 _MODEL_OF_OPERATIONS = (
     ({"append"}, {"get", "put", "append", "read", "write"}, "kv"),
     ({"get", "put"}, {"get", "put", "append"}, "kv"),
     ({"get"}, {"get", "put", "append"}, "kv"),
     ({"put"}, {"get", "put", "append"}, "kv"),
+    ({"add"}, {"add", "read"}, "set"),
     ({"cas"}, {"read", "write", "cas"}, "cas-register"),
     ({"read"}, {"read", "write"}, "register"),
     ({"write"}, {"read", "write"}, "register"),

@@ -91,18 +91,20 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     guess = _model(history, meta, request)
     initial = _initial(guess, meta, request)
     model = request.model if request.model is not None else guess.model
-    verdict = _linearizable(history, model, initial, request)
+    verdict = _judged(history, model, initial, request)
     notes = [guess.why] if guess.why else []
-    if request.initial is None and "initial" in meta:
+    if request.initial is None and meta.get("initial") is not None:
         notes.append(f"the initial value is {json.dumps(initial)}, as the history says of itself")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
     return vacuous(verdict, history) if "workload" in meta else verdict
 
 
-def _linearizable(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
+def _judged(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
     import checker
 
     try:
+        if model == "set":
+            return checker.grow_only_set(history)
         return checker.linearizable(
             history,
             model,

@@ -81,7 +81,7 @@ def play_plan(
     meta = {
         **plan.meta(),
         "checker": workload.checker,
-        "model": workload.model,
+        "model": workload.model or workload.checker,
         "initial": workload.initial,
         "options": dict(workload.meta),
     }

@@ -204,3 +204,20 @@ def test_a_history_that_does_not_fit_the_request_is_refused(
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("momus: odd.jsonl")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_set_that_lost_an_element_is_invalid() -> None:
+    steps: list[tuple[int, str, str, Any]] = [
+        (0, "invoke", "add", 7),
+        (0, "ok", "add", 7),
+        (1, "invoke", "read", None),
+        (1, "ok", "read", []),
+    ]
+    lines = [
+        json.dumps({"process": process, "type": type_, "f": f, "value": value})
+        for process, type_, f, value in steps
+    ]
+    Path("set.jsonl").write_text("\n".join(lines))
+    found = answer(check("set.jsonl", "--json"))
+    assert (found["valid"], found["algorithm"]) == (False, "chain of reads")
+    assert "without 7" in found["failures"][0]["sentence"]

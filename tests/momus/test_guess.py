@@ -18,6 +18,7 @@ from momus._guess import model_of
         ({"get", "put", "append"}, "kv"),
         ({"get"}, "kv"),
         (set(), "register"),
+        ({"add", "read"}, "set"),
     ],
 )
 def test_the_operations_give_the_model_away(operations: set[str], model: str) -> None:
