@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from cluster import Host
 from histories import Json
@@ -24,19 +24,13 @@ from nemesis.targets import Observations, Target
 SETTLE_S: Final = 5.0
 _POLL_S: Final = 0.05
 
-# $1 pid file.  Prints "pid start boot", then "pid state start" for each process of the group.
+# $1 pid file.  Prints "pid start boot", then the stat line of each process of the group.
 _LOOK: Final = """
 read -r pid start boot 2>/dev/null < "$1" || exit 0
 read -r now < /proc/sys/kernel/random/boot_id
 echo "$pid $start $boot"
 [ "$boot" = "$now" ] || exit 0
-for stat in /proc/[0-9]*/stat; do
-  read -r line 2>/dev/null < "$stat" || continue
-  set -- ${line##*) }
-  [ "$3" = "$pid" ] || continue
-  stat=${stat#/proc/}
-  echo "${stat%/stat} $1 ${20}"
-done
+grep -sh ") [A-Za-z] [0-9]* $pid " /proc/[0-9]*/stat || [ $? -le 2 ]
 """
 
 # $1 pid, $2 start time, $3 boot id: continue this process group, and no other.
@@ -81,15 +75,29 @@ async def look(host: Host, daemon: str) -> Sighting:
     """What has become of the daemon of this name that `host` once started."""
     pid_file = posixpath.join(host.directory, f"{daemon}.pid")
     done = await host.run(["sh", "-c", _LOOK, "momus-look", pid_file])
-    lines = [line.split() for line in done.text.splitlines()]
+    lines = done.text.splitlines()
     if not lines:
         return Sighting("gone")
-    pid, start, boot = lines[0]
-    living = [fields for fields in lines[1:] if fields[1] not in "ZX"]
-    if not any(fields[0] == pid and fields[2] == start for fields in living):
+    pid, start, boot = lines[0].split()
+    group = [process for line in lines[1:] if (process := _process(line)).group == pid]
+    living = [process for process in group if process.state not in "ZX"]
+    if not any(process.pid == pid and process.start == start for process in living):
         return Sighting("gone")
-    paused = all(fields[1] in "Tt" for fields in living)
+    paused = all(process.state in "Tt" for process in living)
     return Sighting("paused" if paused else "running", (pid, start, boot))
+
+
+class _Process(NamedTuple):
+    pid: str
+    state: str
+    group: str
+    start: str
+
+
+def _process(stat: str) -> _Process:
+    """A line of /proc/<pid>/stat; the command in it may contain anything, even parentheses."""
+    fields = stat[stat.rindex(")") + 2 :].split()
+    return _Process(stat.split(maxsplit=1)[0], fields[0], fields[2], fields[19])
 
 
 class _OfProcesses:
