@@ -1,6 +1,6 @@
 """How a host is made to drop packets, and how exactly that is undone.
 
-There are three ways, tried in this order; all of them put what they do under a name that
+There are three ways, tried in this order.  All of them put what they do under a name that
 only this run uses, so that undoing it cannot touch a rule somebody else made:
 
 - **iptables**, where it is in use: a chain of our own, ``MOMUS-<hash of the run>``, with
@@ -141,7 +141,7 @@ done
 
 @dataclass(frozen=True)
 class Strike:
-    """One use of a filter on one host, for the run called `run`, below the host's `directory`."""
+    """One use of a filter on one host: `directory` is the run's own there, `name` unique."""
 
     run: str
     directory: str

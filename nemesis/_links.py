@@ -13,11 +13,12 @@ import asyncio
 import json
 import sys
 import time
+import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from cluster import Completed, Host, HostError
 from nemesis import _probe_program
@@ -41,7 +42,7 @@ echo "no python3 here" >&2; exit 127
 _PYTHONS: Final = ("/usr/bin/python3", "python3", "/usr/libexec/platform-python")
 _PROGRAM: Final = Path(_probe_program.__file__).read_bytes()
 
-Addresses = Mapping[str, Mapping[str, tuple[str, ...]]]
+Addresses: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """For each node the addresses by which it knows each other node."""
 
 
@@ -70,7 +71,7 @@ async def link_states(
     failures: dict[str, str] = {}
     for attempt in range(ATTEMPTS_MAX):
         window_s = WINDOW_S * 2**attempt
-        token = f"{run}/{attempt}"
+        token = uuid.uuid4().hex  # so that a belated postcard of another probe counts for nothing
         told, failures, port_taken = await _ask(hosts, addresses, token, port, window_s)
         if port_taken:
             port = PORTS[(port + 1) % len(PORTS)]
