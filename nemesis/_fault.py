@@ -132,12 +132,16 @@ def require(host: Host, capability: str, fault: str) -> None:
     """Raise `Unsupported` unless the host can do what the fault needs."""
     if capability in host.capabilities:
         return
-    why = {
-        "network": "has no network of its own that could be cut",
-        "signals": "cannot signal its daemons",
-    }.get(capability, f"lacks the capability {capability!r}")
+    why, remedy = {
+        ("network", "local"): (
+            "local processes share one network, which cannot be cut",
+            "use namespaces or SSH hosts",
+        ),
+        ("network", "ssh"): (
+            "this login may not change the network",
+            "log in as root, or write sudo = true in lab.toml and allow sudo without a password",
+        ),
+    }.get((capability, host.kind), (f"this host lacks {capability!r}", "use another kind of host"))
     raise Unsupported(
-        host.name,
-        f"this {host.kind} host {why}, and the fault {fault!r} needs it",
-        f"use namespaces or SSH hosts, or leave {fault!r} out",
+        host.name, f"the fault {fault!r} is impossible: {why}", f"{remedy}, or leave {fault!r} out"
     )

@@ -90,7 +90,7 @@ def await_nothing_of(directory: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["local", "namespaces"])
 @pytest.mark.parametrize(
-    "tries", [pytest.param(4, id="few"), pytest.param(50, id="many", marks=pytest.mark.slow)]
+    "tries", [pytest.param(3, id="few"), pytest.param(50, id="many", marks=pytest.mark.slow)]
 )
 def test_after_the_driver_was_killed_at_any_moment_heal_leaves_nothing_of_it(
     kind: str, tries: int, tmp_path: Path, random: Random
@@ -111,7 +111,7 @@ def test_after_the_driver_was_killed_at_any_moment_heal_leaves_nothing_of_it(
 
 
 @pytest.mark.parametrize(
-    "tries", [pytest.param(3, id="few"), pytest.param(50, id="many", marks=pytest.mark.slow)]
+    "tries", [pytest.param(2, id="few"), pytest.param(50, id="many", marks=pytest.mark.slow)]
 )
 def test_ssh_hosts_that_outlive_their_driver_are_as_they_were_after_heal(
     tries: int, tmp_path: Path, random: Random

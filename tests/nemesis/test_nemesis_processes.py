@@ -279,10 +279,21 @@ def test_the_undo_of_a_pause_touches_no_other_process_that_got_the_pid(
 def test_a_partition_of_local_processes_is_refused_before_the_load(on_local: Play) -> None:
     async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nemesis = Nemesis([Partition()], hosts, journal)
-        with pytest.raises(Unsupported, match=r"no network of its own .* use namespaces"):
+        with pytest.raises(Unsupported, match=r"share one network, .*; use namespaces"):
             await nemesis.setup()
 
     on_local(2, scenario)
+
+
+def test_a_partition_by_a_login_without_root_is_refused_with_a_remedy(
+    on_local: Play,
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        hosts[0].kind = "ssh"  # type: ignore[misc]
+        with pytest.raises(Unsupported, match=r"may not change the network; .* sudo = true"):
+            await Nemesis([Partition()], hosts, journal).setup()
+
+    on_local(1, scenario)
 
 
 @pytest.mark.parametrize(
