@@ -33,6 +33,7 @@ class Measured:
 
     verdicts: tuple[str, ...]
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     loaded_bytes: int
     operations: int
@@ -96,16 +97,19 @@ def build_porcupine(directory: Path) -> Path | None:
     return target
 
 
-def recorded_per_second(quick: bool) -> float | None:
-    """What ``bench.recording`` says: operations recorded in a second; None if it says nothing."""
-    argv = [sys.executable, "-m", "bench.recording", "--json", *(["--quick"] if quick else [])]
-    if not (_ROOT / "bench" / "recording.py").exists():
-        return None
+def recorded_per_second(quick: bool) -> tuple[float, float] | None:
+    """Operations that the runner records on one core: in a second, and in one of its work.
+
+    None if ``bench.recording`` gives no number; it says why on stderr.
+    """
+    operations = "20000" if quick else "200000"
+    argv = [sys.executable, "-m", "bench.recording", "--json", "--operations", operations]
     try:
         done = subprocess.run(
             argv, cwd=_ROOT, stdout=subprocess.PIPE, check=True, timeout=_BUILD_TIMEOUT_S
         )
-        return float(json.loads(done.stdout.splitlines()[-1])["operations_per_second"])
+        said = json.loads(done.stdout.splitlines()[-1])
+        return said["operations_per_second"], said["operations_per_cpu_second"]
     except (OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
         print(f"{' '.join(argv)} gave no number: {error}", file=sys.stderr)
         return None
@@ -125,6 +129,7 @@ def _run(argv: Sequence[str], timeout_s: float) -> Measured:
     return Measured(
         verdicts=tuple(line["verdict"] for line in lines),
         seconds=sum(line["seconds"] for line in lines),
+        cpu_seconds=sum(line["cpu_seconds"] for line in lines),
         peak_bytes=heaviest["peak_bytes"],
         loaded_bytes=heaviest["loaded_bytes"],
         operations=sum(line["operations"] for line in lines),

@@ -59,7 +59,7 @@ def measure(
     path: Path, model: str, initial: Json, repeat: int, time_limit_s: float
 ) -> dict[str, Any]:
     """Check one file `repeat` times; the times are medians, the memory is that of the first."""
-    seconds, read = [], []
+    seconds, processor, read = [], [], []
     for turn in range(repeat):
         began = time.perf_counter()
         history = History.read(str(path))
@@ -67,7 +67,7 @@ def measure(
         reading = resident_bytes("VmHWM")
         settle()
         loaded = resident_bytes("VmRSS")
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         verdict = checker.linearizable(
             history,
             PYTHON[model](initial) if model in PYTHON else model,
@@ -75,6 +75,7 @@ def measure(
             time_limit_s=time_limit_s,
         )
         seconds.append(time.perf_counter() - began)
+        processor.append(time.process_time() - worked)
         if turn == 0:
             memory = {
                 "read_peak_bytes": reading,
@@ -90,6 +91,7 @@ def measure(
         "algorithm": verdict.algorithm,
         "operations": verdict.operations,
         "seconds": statistics.median(seconds),
+        "cpu_seconds": statistics.median(processor),
         "read_seconds": statistics.median(read),
         "all": seconds,
         **memory,

@@ -35,6 +35,13 @@ class Row:
         return self.porcupine.seconds / self.momus.seconds
 
     @property
+    def less_work(self) -> float | None:
+        """How many times less processor time than Porcupine, all threads of both counted."""
+        if self.momus is None or self.porcupine is None:
+            return None
+        return self.porcupine.cpu_seconds / self.momus.cpu_seconds
+
+    @property
     def leaner(self) -> float | None:
         """How many times less memory the whole process takes than Porcupine's."""
         if self.momus is None or self.porcupine is None:
@@ -188,11 +195,13 @@ def python_model(bench: Bench) -> Iterator[Row]:
 
 def recording(bench: Bench) -> Iterator[Row]:
     """No-op clients under the runner, recorded durably."""
-    rate = recorded_per_second(quick=bench.scale > 1)
-    if rate is None:
+    rates = recorded_per_second(quick=bench.scale > 1)
+    if rates is None:
         yield Row("recording", None, notes=("bench/recording.py gave no number",))
         return
-    goal = Goal("≥ 60,000 operations/s recorded", f"{rate:,.0f}/s", rate >= 60_000)
+    by_clock, by_work = rates
+    measured = f"{by_clock:,.0f}/s ({by_work:,.0f} per CPU second)"
+    goal = Goal("≥ 60,000 operations/s on one core", measured, by_clock >= 60_000)
     yield Row("no-op client under the runner, recorded", None, None, (goal,))
 
 

@@ -21,9 +21,10 @@ _INTRODUCTION = """\
 Made by `make bench`, all in one run on one machine. momus and
 [Porcupine](https://github.com/anishathalye/porcupine) check the same files, each in a fresh
 process, one after the other. Times are medians of the check alone; reading the file is not
-timed. Memory is the most that was resident during the check, for the whole process: for
-momus that includes the Python interpreter and its libraries, so *of it the check* says what
-came on top of the loaded history.
+timed, explaining a violation is. *less CPU* compares the processor time of all threads, which
+other work on the machine disturbs less than it does the clock. Memory is the most that was
+resident during the check, for the whole process: for momus that includes the Python interpreter
+and its libraries, so *of it the check* says what came on top of the loaded history.
 
 The histories come from simulated clients of an atomic object (`bench/histories.py`): random
 interleaving, reads, writes and compare-and-sets in equal parts over 5 values, initially 0.
@@ -44,11 +45,11 @@ def tables(rows: Sequence[Row], *, judged: bool = True) -> list[str]:
             _seconds(row.momus.seconds),
             _seconds(row.porcupine.seconds) if row.porcupine else "",
             f"{row.faster:,.0f} times" if row.faster else "",
+            f"{row.less_work:,.0f} times" if row.less_work else "",
             _mebibytes(row.momus.peak_bytes),
             _mebibytes(row.momus.check_bytes),
             _mebibytes(row.porcupine.peak_bytes) if row.porcupine else "",
             f"{row.leaner:,.0f} times" if row.leaner else "",
-            row.momus.algorithm,
         )
         for row in rows
         if row.momus
@@ -59,12 +60,14 @@ def tables(rows: Sequence[Row], *, judged: bool = True) -> list[str]:
         for goal in row.goals
     ]
     head = (
-        "history", "momus", "Porcupine", "faster", "memory, momus", "of it the check",
-        "memory, Porcupine", "less", "algorithm",
+        "history", "momus", "Porcupine", "faster", "less CPU", "memory, momus",
+        "of it the check", "memory, Porcupine", "less",
     )  # fmt: skip
     lines = ["## Times and memory", "", *_table(head, contest), ""]
     if judged:
         lines += ["## Promises", "", *_table(("history", "promise", "measured", "kept"), promises)]
+    algorithms = {row.momus.algorithm for row in rows if row.momus}
+    lines += ["", f"Algorithms that momus picked: {', '.join(sorted(algorithms))}."]
     notes = [f"- {row.title}: {note}" for row in rows for note in row.notes]
     return [*lines, *(["", "## Notes", "", *notes] if notes else [])]
 

@@ -18,6 +18,7 @@ import (
 	"runtime/debug"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -31,6 +32,7 @@ type result struct {
 	Keys       int       `json:"keys"`
 	Seconds    float64   `json:"seconds"`      // median of all
 	All        []float64 `json:"all"`          // each repetition
+	Processor  float64   `json:"cpu_seconds"`  // of all threads, median
 	Loaded     int64     `json:"loaded_bytes"` // resident before the check
 	Peak       int64     `json:"peak_bytes"`   // resident at most during the check
 }
@@ -85,11 +87,13 @@ func measure(
 	resetPeak()
 	done := make(chan struct{})
 	go stopAbove(memory, res, done)
+	var processor []float64
 	for i := 0; i < repeat; i++ {
 		runtime.GC() // the garbage of the repetition before is not this one's
-		start := time.Now()
+		start, worked := time.Now(), processorSeconds()
 		verdict := porcupine.CheckOperationsTimeout(model, operations, timeout)
 		res.All = append(res.All, time.Since(start).Seconds())
+		processor = append(processor, processorSeconds()-worked)
 		switch verdict {
 		case porcupine.Ok:
 			res.Verdict = "valid"
@@ -101,7 +105,7 @@ func measure(
 	}
 	close(done)
 	res.Peak = residentBytes("VmHWM")
-	res.Seconds = median(res.All)
+	res.Seconds, res.Processor = median(res.All), median(processor)
 	print(res)
 }
 
@@ -137,6 +141,15 @@ func median(values []float64) float64 {
 	sorted := append([]float64(nil), values...)
 	sort.Float64s(sorted)
 	return sorted[(len(sorted)-1)/2]
+}
+
+// processorSeconds is what all threads of this process have worked so far.
+func processorSeconds() float64 {
+	var usage syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 }
 
 // residentBytes reads VmRSS (now) or VmHWM (at most) of this process; 0 where /proc is missing.

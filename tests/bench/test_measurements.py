@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def measured(seconds: float, peak_mib: int) -> Measured:
-    return Measured(("valid",), seconds, peak_mib << 20, 1 << 20, operations=1000)
+    return Measured(("valid",), seconds, seconds, peak_mib << 20, 1 << 20, operations=1000)
 
 
 def test_a_child_measures_the_check_alone(tmp_path: Path) -> None:
