@@ -7,7 +7,9 @@ number, or null for a process that has a name.  `pair` is the row of the partner
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +27,7 @@ MANY_TEXTS: Final = 1 << 16
 
 META_KEY: Final = b"momus.meta"
 Codes = npt.NDArray[np.int32]
+Column = Callable[[str], pa.ChunkedArray]
 
 
 def table_of(history: History) -> pa.Table:
@@ -56,7 +59,7 @@ def with_codes(table: pa.Table) -> pa.Table:
     appears first; `value` itself stays, for other readers.
     """
     for name in ("key", "value", "error"):
-        codes, texts = _codes(table, name)
+        codes, texts = _loaded(table.column(name))
         if len(texts) > MANY_TEXTS:
             renumbered, first = _first_appearances(codes, len(texts))
             firsts = np.full(len(codes), -1, dtype=np.int32)
@@ -65,11 +68,6 @@ def with_codes(table: pa.Table) -> pa.Table:
             table = table.append_column(f"{name}_code", pa.array(renumbered))
             table = table.append_column(f"{name}_first", taken)
     return table
-
-
-def read_columns(names: Sequence[str]) -> list[str]:
-    """Those columns of a file that `columns_of_table` needs."""
-    return [name for name in names if f"{name}_code" not in names]
 
 
 def _first_appearances(codes: Codes, count: int) -> tuple[Codes, npt.NDArray[np.int64]]:
@@ -85,33 +83,62 @@ def _first_appearances(codes: Codes, count: int) -> tuple[Codes, npt.NDArray[np.
     return rank[codes], first[used]
 
 
-def columns_of_table(table: pa.Table) -> dict[str, Any]:
-    """The keyword arguments of `History`, save its meta data, in a table of `table_of`."""
+def columns_of(count: int, names: Sequence[str], column: Column) -> dict[str, Any]:
+    """The keyword arguments of `History`, save its meta data, in the columns of `table_of`.
+
+    `column` delivers one of the columns `names`, each of `count` rows.  It is called for one
+    after the other, by as many threads as there are processors: so memory holds few columns
+    twice, and the pages of one serve the next.
+    """
     from histories._history import TYPES
 
-    table = table.unify_dictionaries()
-    columns: dict[str, Any] = {}
+    wanted = [name for name in names if f"{name}_code" not in names and name != "index"]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        loaded = dict(
+            zip(wanted, pool.map(lambda name: _loaded(column(name)), wanted), strict=True)
+        )
+    columns: dict[str, Any] = {
+        "index": np.arange(count, dtype=np.int64),
+        "time": loaded["time"][0],
+        "pairs": loaded["pair"][0],
+    }
     for name, plural in (("key", "keys"), ("value", "values"), ("error", "errors")):
-        if f"{name}_code" in table.column_names:
-            columns[name] = _numbers(table, f"{name}_code")
-            columns[plural] = Texts.of_arrow(_whole(table, f"{name}_first").drop_null())
-            continue
-        codes, texts = _codes(table, name)
-        columns[name], columns[plural] = codes, Texts.of_arrow(texts)
+        if name in loaded:
+            columns[name], texts = loaded[name]
+        else:
+            columns[name], texts = loaded[f"{name}_code"][0], loaded[f"{name}_first"][1]
+        columns[plural] = Texts.of_arrow(texts)
     for name, plural in (("f", "f_names"), ("node", "node_names")):
-        codes, texts = _codes(table, name)
-        columns[name], columns[plural] = codes, texts.to_pylist()
-    kinds, words = _codes(table, "type")
-    as_type = np.array([TYPES.index(word) for word in words.to_pylist()], dtype=np.uint8)
-    columns["type"] = as_type[kinds]
-    named, names = _codes(table, "process_name")
-    process = _numbers(table, "process").astype(np.int32)
-    columns["process"] = np.where(named >= 0, -1 - named, process)
-    columns["process_names"] = names.to_pylist()
-    columns["time"] = _numbers(table, "time")
-    columns["pairs"] = _numbers(table, "pair")
-    columns["index"] = np.arange(len(table), dtype=np.int64)
+        columns[name], texts = loaded[name]
+        columns[plural] = texts.to_pylist()
+    kinds, words = loaded["type"]
+    columns["type"] = np.array([TYPES.index(word) for word in words.to_pylist()], np.uint8)[kinds]
+    named, names_of = loaded["process_name"]
+    process = loaded["process"][0]
+    columns["process"] = np.where(named >= 0, -1 - named, process) if len(names_of) else process
+    columns["process_names"] = names_of.to_pylist()
     return columns
+
+
+def _loaded(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], pa.Array]:
+    """Numbers with -1 for null; the codes and texts of a dictionary; the texts of strings."""
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+        texts = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
+        return _numbers([chunk.indices for chunk in column.chunks], np.int32), texts
+    if pa.types.is_integer(column.type):
+        return _numbers(column.chunks, column.type.to_pandas_dtype()), None
+    return np.empty(0), pa.concat_arrays([pa.array([], column.type), *column.drop_null().chunks])
+
+
+def _numbers(chunks: Sequence[pa.Array], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    numbers = np.empty(sum(len(chunk) for chunk in chunks), dtype=kind)
+    start = 0
+    for chunk in chunks:
+        filled = chunk.fill_null(-1) if chunk.null_count else chunk
+        numbers[start : start + len(chunk)] = filled.to_numpy()
+        start += len(chunk)
+    return numbers
 
 
 def _dictionary(codes: Codes, texts: pa.Array) -> pa.DictionaryArray:
@@ -120,22 +147,3 @@ def _dictionary(codes: Codes, texts: pa.Array) -> pa.DictionaryArray:
 
 def _strings(codes: Codes, texts: Sequence[str]) -> pa.DictionaryArray:
     return _dictionary(codes, pa.array(list(texts), type=pa.string()))
-
-
-def _whole(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name)
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return column.combine_chunks() if column.num_chunks else pa.array([], type=column.type)
-
-
-def _codes(table: pa.Table, name: str) -> tuple[Codes, pa.Array]:
-    column = _whole(table, name)
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes.astype(np.int32, copy=False), column.dictionary
-
-
-def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
-    column = _whole(table, name)
-    numbers: npt.NDArray[Any] = column.fill_null(-1).to_numpy(zero_copy_only=False)
-    return numbers

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from histories._arrow import META_KEY, columns_of_table, read_columns, table_of, with_codes
+from histories._arrow import META_KEY, columns_of, table_of, with_codes
 from histories._files import RESTORE, write_atomically
 from histories._flaws import CorruptHistory, HistoryError
 from histories._json import decode
@@ -77,16 +77,24 @@ def read(source: str | bytes, shown: str) -> History:
     )
     _verify(buffer, shown)
     try:
-        with pq.ParquetFile(buffer, page_checksum_verification=True) as file:
-            meta = file.metadata.metadata[META_KEY]
-            columns = columns_of_table(file.read(read_columns(file.schema_arrow.names)))
-            columns["torn"] = _TORN_KEY in file.metadata.metadata
+        metadata = pq.read_metadata(buffer)
+        entries = metadata.metadata
+
+        def column(name: str) -> pa.ChunkedArray:
+            # A file of its own for each thread; the bytes and the metadata are shared.
+            with pq.ParquetFile(buffer, metadata=metadata, page_checksum_verification=True) as file:
+                return file.read([name], use_threads=False).column(0)
+
+        names = metadata.schema.to_arrow_schema().names
+        columns = columns_of(metadata.num_rows, names, column)
     except (pa.ArrowException, KeyError, OSError) as error:
         raise HistoryError(
             f"not the Parquet form of a history ({error}); write it with `write_parquet`",
             path=shown,
         ) from error
-    return History(meta=decode(meta), source=shown, **columns)
+    return History(
+        meta=decode(entries[META_KEY]), source=shown, torn=_TORN_KEY in entries, **columns
+    )
 
 
 def _seal(path: str) -> None:
