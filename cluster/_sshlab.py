@@ -20,6 +20,7 @@ import getpass
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -154,12 +155,14 @@ async def _await_sshd(host: NamespaceHost, top: Path) -> None:
 
 
 async def _serve(n: int) -> None:
+    asked_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
     async with ssh_lab(n) as lab:
         print(f"{n} SSH hosts are up: momus run etcd --hosts {lab.lab_toml}", flush=True)
         print("Ctrl-C takes them down.", flush=True)
-        await asyncio.Event().wait()
+        await asked_to_end.wait()
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 5))

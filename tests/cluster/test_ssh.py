@@ -5,6 +5,8 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -12,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from cluster import HostError, LocalHost, SshSettings, Unsupported, free_port, read_lab, ssh
+from cluster import (
+    HostError,
+    LocalHost,
+    SshHost,
+    SshSettings,
+    Unsupported,
+    free_port,
+    read_lab,
+    ssh,
+)
 from cluster._local import environment
 from cluster._sshlab import SSHD_COMMAND, SSHD_CONFIG, SshLab, make_key, ssh_lab
 
@@ -232,3 +243,40 @@ def test_nobody_there_is_told_with_address_and_port(tmp_path: Path) -> None:
 
     with pytest.raises(HostError, match=r"n1: cannot reach 127\.0\.0\.1 port 1"):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_lab_raised_by_hand_goes_with_its_process(tmp_path: Path, ending: signal.Signals) -> None:
+    lab = subprocess.Popen(
+        [sys.executable, "-m", "cluster._sshlab", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert lab.stdout is not None
+    assert lab.stderr is not None
+    try:
+        told = lab.stdout.readline()
+        if not told:
+            pytest.skip(lab.stderr.read().strip().splitlines()[-1])
+        lab_toml = told.split()[-1]
+
+        async def main() -> None:
+            async with ssh(lab_toml) as [one, two]:
+                assert (await one.run(["hostname"])).text == "n1"
+                assert (await two.run(["hostname"])).text == "n2"
+            lab.send_signal(ending)
+            await asyncio.to_thread(lab.wait, 20)
+            settings = read_lab(lab_toml) if Path(lab_toml).exists() else []
+            async with asyncio.timeout(10):
+                while settings and not SshHost(settings[0], "/").is_gone():
+                    await asyncio.sleep(0.02)
+
+        asyncio.run(main())
+        assert Path(lab_toml).exists() == (ending == signal.SIGKILL)
+    finally:
+        lab.kill()
+        lab.wait()
+        lab.stdout.close()
+        lab.stderr.close()
