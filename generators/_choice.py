@@ -77,7 +77,7 @@ class Mixed(msgspec.Struct, frozen=True):
 
 
 def _mixed(gens: tuple[Generator, ...], cumulative: tuple[float, ...], chosen: int) -> Mixed:
-    return Mixed(gens, cumulative, chosen, all([is_deaf(gen) for gen in gens]))
+    return Mixed(gens, cumulative, chosen, all_deaf(gens))
 
 
 def _replaced(mixed: Mixed, i: int, gen: Generator | None) -> Generator | None:
@@ -126,30 +126,34 @@ def mix(*gens: Liftable, weights: Sequence[float] | None = None) -> Generator | 
 
 class AnyOf(msgspec.Struct, frozen=True):
     gens: tuple[Generator, ...]
-
-    @property
-    def deaf(self) -> bool:
-        return all([is_deaf(gen) for gen in self.gens])
+    deaf: bool
 
     def op(self, ctx: Context) -> Emitted:
         gens = self.gens
-        count = len(gens)
-        start = int(ctx.random.random() * count)
-        order = [*range(start, count), *range(start)]
-        found = soonest([(i, gens[i], ctx) for i in order], ctx.time)
+        first = int(ctx.random.random() * len(gens))
+        found = soonest(
+            [(i, gens[i], ctx) for i in (*range(first, len(gens)), *range(first))], ctx.time
+        )
         if found is None:
             return None
         op, gen, i = found
-        if op is PENDING:
+        if op is PENDING or gen is gens[i]:
             return op, self
         if gen is None:
             rest = gens[:i] + gens[i + 1 :]
-            return op, AnyOf(rest) if len(rest) > 1 else rest[0] if rest else None
-        return op, self if gen is gens[i] else AnyOf((*gens[:i], gen, *gens[i + 1 :]))
+            return op, AnyOf(rest, all_deaf(rest)) if len(rest) > 1 else rest[0] if rest else None
+        return op, AnyOf((*gens[:i], gen, *gens[i + 1 :]), self.deaf and is_deaf(gen))
 
     def update(self, ctx: Context, event: Event) -> Generator:
+        if self.deaf:
+            return self
         gens = updated(self.gens, ctx, event)
-        return self if gens is self.gens else AnyOf(gens)
+        return self if gens is self.gens else AnyOf(gens, all_deaf(gens))
+
+
+def all_deaf(gens: Iterable[Generator | None]) -> bool:
+    """Whether none of `gens` needs to be told anything; see `is_deaf`."""
+    return all([gen is None or is_deaf(gen) for gen in gens])
 
 
 def updated(gens: tuple[Generator, ...], ctx: Context, event: Event) -> tuple[Generator, ...]:
@@ -166,7 +170,9 @@ def any_of(*gens: Liftable) -> Generator | None:
     Every generator is told of every event.  It is exhausted when all of them are.
     """
     choices = lifted(gens)
-    return AnyOf(choices) if len(choices) > 1 else choices[0] if choices else None
+    return (
+        AnyOf(choices, all_deaf(choices)) if len(choices) > 1 else choices[0] if choices else None
+    )
 
 
 def soonest(candidates: Iterable[tuple[int, Generator, Context]], now: int) -> Found | None:

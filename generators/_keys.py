@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from generators._choice import all_deaf
 from generators._context import Context, numbers
 from generators._lifting import Cell, lift
 from generators._protocol import (
@@ -27,6 +28,7 @@ from generators._protocol import (
     Liftable,
     Pending,
     Wrapper,
+    is_deaf,
 )
 from generators._threads import clients
 from histories import Event, Json, Op
@@ -91,6 +93,7 @@ class Grouped(msgspec.Struct, frozen=True):
     cell: Cell
     masks: tuple[int, ...] = ()
     gens: tuple[Generator | None, ...] = ()
+    deaf: bool = False
 
     def op(self, ctx: Context) -> Emitted:
         if not self.masks:
@@ -122,9 +125,12 @@ class Grouped(msgspec.Struct, frozen=True):
         if gen is self.gens[i] and cell is self.cell:
             return op, self
         gens = (*self.gens[:i], gen, *self.gens[i + 1 :])
-        return op, Grouped(self.size, self.make, cell, self.masks, gens)
+        deaf = self.deaf and (gen is None or is_deaf(gen))
+        return op, Grouped(self.size, self.make, cell, self.masks, gens, deaf)
 
     def update(self, ctx: Context, event: Event) -> Generator:
+        if self.deaf:
+            return self
         if not self.masks:
             return self._settled(ctx).update(ctx, event)
         i = self._group_of(ctx.thread_of(event.process))
@@ -135,7 +141,7 @@ class Grouped(msgspec.Struct, frozen=True):
         if new is old:
             return self
         gens = (*self.gens[:i], new, *self.gens[i + 1 :])
-        return Grouped(self.size, self.make, self.cell, self.masks, gens)
+        return Grouped(self.size, self.make, self.cell, self.masks, gens, all_deaf(gens))
 
     def _ask(self, i: int, ctx: Context) -> tuple[Op | Pending, Generator | None, Cell] | None:
         """What group `i` would do, on its key or else on the next one that has something to do.
@@ -168,4 +174,4 @@ class Grouped(msgspec.Struct, frozen=True):
             sum(1 << thread for thread in threads[start:end])
             for start, end in zip(starts, ends, strict=True)
         )
-        return Grouped(self.size, self.make, self.cell, masks, (None,) * count)
+        return Grouped(self.size, self.make, self.cell, masks, (None,) * count, True)

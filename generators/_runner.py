@@ -179,7 +179,15 @@ class Runner:
             processes = self._processes
             ctx = Context(now, free, threads, processes, chance, concurrency, meta)
             gen = self._gen
-            emitted = None if gen is None else gen.op(ctx)
+            try:
+                emitted = None if gen is None else gen.op(ctx)
+            except GeneratorError:
+                raise
+            except Exception as error:
+                raise GeneratorError(
+                    f"the generator raised {description(error)} when asked what to do next, "
+                    f"{now / 1e9:.3f} s into the run; try it with generators.simulate()"
+                ) from error
             if emitted is None:
                 self._gen = None
                 if free == threads:
@@ -205,7 +213,7 @@ class Runner:
             self._last_ns = now
             self._free = free ^ 1 << thread
             if following is not None and not is_deaf(following):
-                following = following.update(ctx.busy(now, thread), event)
+                following = _told(following, ctx.busy(now, thread), event)
             self._gen = following
             if self._on_event is not None:
                 self._tell(event)
@@ -269,7 +277,7 @@ class Runner:
                 self._concurrency,
                 self._meta,
             )
-            self._gen = gen.update(ctx, event)
+            self._gen = _told(gen, ctx, event)
 
     def _note(self, worker: Worker, completion: Op, op: Op) -> Event:
         """Record how `op` ended; its worker has nothing to do any more."""
@@ -452,3 +460,13 @@ class Runner:
         if self.error is None:
             self.error = error
         self.halt("the run was broken off")
+
+
+def _told(gen: Generator, ctx: Context, event: Event) -> Generator:
+    try:
+        return gen.update(ctx, event)
+    except Exception as error:
+        raise GeneratorError(
+            f"the generator raised {description(error)} when told of {event!r:.300}; "
+            "try it with generators.simulate()"
+        ) from error

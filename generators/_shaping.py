@@ -13,7 +13,7 @@ import msgspec
 
 from generators._context import Context
 from generators._lifting import lift, lifted
-from generators._protocol import PENDING, Emitted, Generator, Liftable, Wrapper
+from generators._protocol import PENDING, Emitted, Generator, Liftable, Wrapper, is_deaf
 from histories import Event, Op, Process
 
 _FOREVER = -1
@@ -145,6 +145,10 @@ class Cycled(msgspec.Struct, frozen=True):
     remaining: int
     original: Generator
     gen: Generator | None
+
+    @property
+    def deaf(self) -> bool:
+        return self.gen is None or is_deaf(self.gen)
 
     def op(self, ctx: Context) -> Emitted:
         emitted = None if self.gen is None else self.gen.op(ctx)

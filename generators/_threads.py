@@ -7,14 +7,23 @@ inside, a barrier for instance, is about those threads and nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 
 import msgspec
 
-from generators._choice import any_of, soonest
+from generators._choice import all_deaf, any_of, soonest
 from generators._context import Context, Thread, numbers
 from generators._lifting import lift, lifted
-from generators._protocol import PENDING, Emitted, Generator, GeneratorError, Liftable, Wrapper
+from generators._protocol import (
+    PENDING,
+    Emitted,
+    Generator,
+    GeneratorError,
+    Liftable,
+    Wrapper,
+    is_deaf,
+)
 from histories import NEMESIS, Event
 
 
@@ -43,7 +52,7 @@ class OnThreads(Wrapper, frozen=True):
     def update(self, ctx: Context, event: Event) -> Generator:
         if self.concurrency != ctx.concurrency:
             return self._settled(ctx).update(ctx, event)
-        if not self.mask >> ctx.thread_of(event.process) & 1:
+        if self.deaf or not self.mask >> ctx.thread_of(event.process) & 1:
             return self
         gen = self.gen.update(ctx.restrict(self.mask), event)
         if gen is self.gen:
@@ -133,12 +142,12 @@ def each_thread(gen: Liftable) -> Generator | None:
     return None if lifted_gen is None else EachThread(lifted_gen, {})
 
 
-def shuffled(ctx: Context) -> list[int]:
+def shuffled(ctx: Context) -> Iterator[int]:
     """The free threads, beginning at a random one."""
     first = ctx.some_free_thread()
     free = ctx.free
     above = free >> first << first
-    return [*numbers(above), *numbers(free ^ above)]
+    return chain(numbers(above), numbers(free ^ above))
 
 
 class Reserved(msgspec.Struct, frozen=True):
@@ -147,6 +156,7 @@ class Reserved(msgspec.Struct, frozen=True):
     counts: tuple[int, ...]
     gens: tuple[Generator | None, ...]
     masks: tuple[int, ...] = ()
+    deaf: bool = False
 
     def op(self, ctx: Context) -> Emitted:
         if not self.masks:
@@ -170,9 +180,14 @@ class Reserved(msgspec.Struct, frozen=True):
         if op is PENDING or gen is self.gens[i]:
             return op, self
         gens = (*self.gens[:i], gen, *self.gens[i + 1 :])
-        return op, Reserved(self.counts, gens, self.masks) if any(gens) else None
+        if all([gen is None for gen in gens]):
+            return op, None
+        deaf = self.deaf and (gen is None or is_deaf(gen))
+        return op, Reserved(self.counts, gens, self.masks, deaf)
 
     def update(self, ctx: Context, event: Event) -> Generator:
+        if self.deaf:
+            return self
         if not self.masks:
             return self._settled(ctx).update(ctx, event)
         i = self._group_of(ctx.thread_of(event.process))
@@ -182,7 +197,8 @@ class Reserved(msgspec.Struct, frozen=True):
         new = old.update(ctx.restrict(self.masks[i]), event)
         if new is old:
             return self
-        return Reserved(self.counts, (*self.gens[:i], new, *self.gens[i + 1 :]), self.masks)
+        gens = (*self.gens[:i], new, *self.gens[i + 1 :])
+        return Reserved(self.counts, gens, self.masks, all_deaf(gens))
 
     def _group_of(self, thread: int) -> int:
         for i, mask in enumerate(self.masks):
@@ -202,7 +218,9 @@ class Reserved(msgspec.Struct, frozen=True):
             masks.append(sum(1 << thread for thread in threads[:count]))
             threads = threads[count:]
         masks.append(sum(1 << thread for thread in threads))
-        return Reserved(self.counts, self.gens, tuple(masks))
+        # Where no thread is left for the default, there is nobody to wait for either.
+        gens = tuple(gen if mask else None for gen, mask in zip(self.gens, masks, strict=True))
+        return Reserved(self.counts, gens, tuple(masks), all_deaf(gens))
 
 
 def reserve(*counts_and_gens: int | Liftable) -> Generator | None:
@@ -218,36 +236,40 @@ def reserve(*counts_and_gens: int | Liftable) -> Generator | None:
             f"generator for all other threads, not {counts_and_gens!r}"
         )
     made = tuple(lift(gen) for gen in (*gens, default))  # type: ignore[arg-type]
-    return Reserved(tuple(counts), made) if any(made) else None  # type: ignore[arg-type]
+    return Reserved(tuple(counts), made) if lifted(made) else None  # type: ignore[arg-type]
 
 
 class ProcessLimited(Wrapper, frozen=True):
-    """`seen` are the processes that `gen` has been offered so far."""
+    """`seen` are the processes that `gen` has been offered so far, out of `processes`."""
 
     limit: int
-    seen: frozenset[object] = frozenset()
     mask: int = 0
+    seen: frozenset[object] = frozenset()
+    processes: tuple[object, ...] = ()
 
     def op(self, ctx: Context) -> Emitted:
         mask = self.mask or self._mask(ctx)
-        inner = ctx.restrict(mask)
+        inner = ctx if ctx.threads == mask else ctx.restrict(mask)
         emitted = self.gen.op(inner)
         if emitted is None:
             return None
         op, gen = emitted
-        seen = self.seen
-        if op is not PENDING:
-            seen = seen.union(ctx.processes[thread] for thread in numbers(inner.threads))
+        seen, processes = self.seen, self.processes
+        if op is not PENDING and ctx.processes is not processes:
+            processes = ctx.processes
+            seen = seen.union(processes[thread] for thread in numbers(inner.threads))
             if len(seen) > self.limit:
                 return None
-        return op, None if gen is None else ProcessLimited(gen, self.limit, seen, mask)
+        return op, None if gen is None else ProcessLimited(gen, self.limit, mask, seen, processes)
 
     def update(self, ctx: Context, event: Event) -> Generator:
         mask = self.mask or self._mask(ctx)
-        gen = self.gen.update(ctx.restrict(mask), event)
+        if not mask >> ctx.thread_of(event.process) & 1:
+            return self
+        gen = self.gen.update(ctx if ctx.threads == mask else ctx.restrict(mask), event)
         if gen is self.gen:
             return self
-        return ProcessLimited(gen, self.limit, self.seen, mask)
+        return ProcessLimited(gen, self.limit, mask, self.seen, self.processes)
 
     def _mask(self, ctx: Context) -> int:
         return sum(1 << thread for thread in list(numbers(ctx.threads))[: self.limit])
