@@ -285,3 +285,20 @@ def test_addresses_and_and_names_never_become_part_of_a_script(by: Filter) -> No
         by.block(Strike('run" ; flush ruleset ; "', "/", ("10.0.0.1",)))
     script = by.block(Strike("run", "/", ("10.0.0.1",)))[2]
     assert "10.0.0.1" not in script
+
+
+def test_routing_rules_under_reverse_path_filtering_cut_both_ways_and_the_receipt_says_so(
+    on_namespaces: Play,
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        await need(hosts[0], FILTERS[2])
+        strict = 'for each in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 > "$each"; done'
+        for host in hosts:
+            if (await host.run(["sh", "-c", strict], check=False)).code != 0:
+                pytest.skip("reverse path filtering cannot be switched on here")
+        partition = Partition(filters=["ip rule"])
+        async with partitioned(hosts, journal, partition, {"grudge": {"n1": ["n2"]}}) as (_, done):
+            assert done.type == "info"
+            assert done.error == "n1->n2 was open and is cut, though nobody struck it"
+
+    on_namespaces(2, scenario)
