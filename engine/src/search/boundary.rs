@@ -17,6 +17,7 @@ use super::operations::{Columns, Operations as Gathered};
 use super::outcome::Outcome;
 use super::python::PythonModel;
 use super::register::{self, Misfit};
+use super::relevance::relevant;
 use super::strings::Strings;
 use super::values::{States, Texts};
 use crate::monitors::evidence::verified;
@@ -77,7 +78,7 @@ struct Limits {
 
 /// A configuration: the state's text, the open operations linearized (invocation events),
 /// and the crashed operations consumed (class, how many).
-type Possible = (String, Vec<u32>, Vec<(u32, u16)>);
+type Possible = (String, Vec<u32>, Vec<(u32, u32)>);
 
 /// What was found for one key.
 #[pyclass(frozen, get_all)]
@@ -210,6 +211,8 @@ impl Operations {
                     None => {}
                 }
             }
+            let relevant = relevant(key, &model.classes);
+            let key = relevant.as_ref().unwrap_or(key);
             (search_key(key, initial, model, budget), "jit")
         };
         let text = |_: &_, state: State| states.text(state).to_owned();

@@ -9,14 +9,22 @@ use std::collections::{HashMap, VecDeque};
 use super::history::{Class, KeyHistory};
 use super::model::Transitions;
 
+/// With more classes than this, what has been consumed is told by a digest of fixed size.
+const COUNTED_MAX: usize = 64;
+
 /// What there is to take, and what has been taken.
 pub struct Pool {
     /// The model's class of each of our classes.
     classes: Vec<Class>,
-    available: Vec<u16>,
-    used: Vec<u16>,
+    available: Vec<u32>,
+    used: Vec<u32>,
+    /// The classes taken, in order.
+    taken: Vec<u32>,
+    /// A digest of the multiset `taken`, 128 bits.
+    digest: [u64; 2],
+    digest_words: [u32; 4],
     /// Our class of each of the key's crashed operations; `None` for a read-only one.
-    class_of: Vec<Option<u16>>,
+    class_of: Vec<Option<u32>>,
     /// How many of the key's crashed operations have been invoked at this position.
     seen: usize,
 }
@@ -29,8 +37,8 @@ impl Pool {
             if model.read_only(crashed.class) {
                 return None;
             }
-            let number = *numbers.entry(crashed.class).or_insert(classes.len() as u16);
-            if usize::from(number) == classes.len() {
+            let number = *numbers.entry(crashed.class).or_insert(classes.len() as u32);
+            if number as usize == classes.len() {
                 classes.push(crashed.class);
             }
             Some(number)
@@ -41,14 +49,12 @@ impl Pool {
             classes,
             available: zeros.clone(),
             used: zeros,
+            taken: Vec::new(),
+            digest: [0; 2],
+            digest_words: [0; 4],
             class_of,
             seen: 0,
         }
-    }
-
-    /// How many classes there are.
-    pub fn len(&self) -> usize {
-        self.classes.len()
     }
 
     /// The model's class of our class.
@@ -64,19 +70,47 @@ impl Pool {
             .map(|number| (number as u32, self.classes[number]))
     }
 
-    /// How many of each class have been taken.
+    /// Whether `consumed` gives counts, of which less is better, or a digest.
+    pub fn counts(&self) -> bool {
+        self.classes.len() <= COUNTED_MAX
+    }
+
+    /// What has been taken: the count of each class, or where there are many classes a
+    /// digest, which is equal iff the counts are (but for a chance of 2^-128).
     #[inline]
-    pub fn used(&self) -> &[u16] {
-        &self.used
+    pub fn consumed(&self) -> &[u32] {
+        if self.counts() {
+            &self.used
+        } else {
+            &self.digest_words
+        }
+    }
+
+    /// The classes taken, in order.
+    pub fn taken(&self) -> &[u32] {
+        &self.taken
     }
 
     pub fn take(&mut self, number: u32) {
         self.used[number as usize] += 1;
         debug_assert!(self.used[number as usize] <= self.available[number as usize]);
+        self.taken.push(number);
+        self.digest(number, u64::wrapping_add);
     }
 
-    pub fn give_back(&mut self, number: u32) {
+    /// Gives back what was taken last.
+    pub fn give_back(&mut self) {
+        let number = self.taken.pop().expect("something was taken");
         self.used[number as usize] -= 1;
+        self.digest(number, u64::wrapping_sub);
+    }
+
+    fn digest(&mut self, number: u32, change: fn(u64, u64) -> u64) {
+        for (side, sum) in self.digest.iter_mut().enumerate() {
+            *sum = change(*sum, scrambled(u64::from(number) << 1 | side as u64));
+            self.digest_words[2 * side] = *sum as u32;
+            self.digest_words[2 * side + 1] = (*sum >> 32) as u32;
+        }
     }
 
     /// Lets in what was invoked before the return at `position`.
@@ -87,7 +121,7 @@ impl Pool {
                 break;
             }
             if let Some(number) = self.class_of[self.seen] {
-                self.available[usize::from(number)] += 1;
+                self.available[number as usize] += 1;
             }
             self.seen += 1;
         }
@@ -99,7 +133,7 @@ impl Pool {
         while self.seen > 0 && key.crashed[self.seen - 1].position > position {
             self.seen -= 1;
             if let Some(number) = self.class_of[self.seen] {
-                self.available[usize::from(number)] -= 1;
+                self.available[number as usize] -= 1;
             }
         }
     }
@@ -109,15 +143,26 @@ impl Pool {
         let mut events = vec![VecDeque::new(); self.classes.len()];
         for (crashed, number) in key.crashed.iter().zip(&self.class_of) {
             if let Some(number) = number {
-                events[usize::from(*number)].push_back(crashed.event);
+                events[*number as usize].push_back(crashed.event);
             }
         }
         events
     }
 
-    /// Counts by the model's classes, without zeros.
-    pub fn named(&self, used: &[u16]) -> Vec<(Class, u16)> {
-        let pairs = self.classes.iter().copied().zip(used.iter().copied());
-        pairs.filter(|&(_, used)| used > 0).collect()
+    /// Counts by the model's classes of what was taken.
+    pub fn named(&self, taken: &[u32]) -> Vec<(Class, u32)> {
+        let mut counts = std::collections::BTreeMap::new();
+        for &number in taken {
+            *counts.entry(self.class(number)).or_insert(0) += 1;
+        }
+        counts.into_iter().collect()
     }
+}
+
+/// A number that looks random, by the finalizer of SplitMix64 (Steele, Lea & Flood 2014).
+fn scrambled(number: u64) -> u64 {
+    let mut word = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
 }

@@ -113,7 +113,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             open: B::empty(),
             readers: B::empty(),
             in_slot: vec![0; key.width],
-            failed: Failed::new(crashed.len()),
+            failed: Failed::new(crashed.consumed().len(), crashed.counts()),
             crashed,
             frames: Vec::new(),
             choices: Vec::new(),
@@ -148,7 +148,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
                 self.position,
                 self.state,
                 self.linearized,
-                self.crashed.used(),
+                self.crashed.consumed(),
             );
             let entered = !known && self.push_frame();
             if !entered && !self.next_choice() {
@@ -297,7 +297,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         }
         self.crashed.retreat(self.key, frame.position);
         if frame.current & CRASHED != 0 {
-            self.crashed.give_back(frame.current & !CRASHED);
+            self.crashed.give_back();
         }
         self.state = frame.state;
         self.unjustified = frame.unjustified;
@@ -401,7 +401,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             frame.position,
             frame.state,
             frame.linearized,
-            self.crashed.used(),
+            self.crashed.consumed(),
         );
         let dead = || {
             let mut members = frame.linearized;
@@ -409,7 +409,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             Dead {
                 state: frame.state,
                 linearized: slots.map(|slot| self.in_slot[usize::from(slot)]).collect(),
-                used: self.crashed.used().to_vec(),
+                taken: self.crashed.taken().to_vec(),
             }
         };
         self.frontier.note(frame.position, &self.order, dead);
@@ -442,7 +442,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         let configuration = |dead: &Dead| Configuration {
             state: dead.state,
             linearized: dead.linearized.iter().map(event).collect(),
-            crashed: self.crashed.named(&dead.used),
+            crashed: self.crashed.named(&dead.taken),
         };
         let stuck = self.key.returns[self.frontier.position as usize].operation;
         Outcome::Invalid(Violation {

@@ -14,8 +14,8 @@ pub struct Dead {
     pub state: State,
     /// The open operations that had been linearized.
     pub linearized: Vec<u32>,
-    /// How many crashed operations of each class had been consumed.
-    pub used: Vec<u16>,
+    /// The classes of the crashed operations that had been consumed.
+    pub taken: Vec<u32>,
 }
 
 /// The furthest return that the search reached without getting past it.

@@ -21,6 +21,7 @@ mod operations;
 pub mod outcome;
 mod python;
 mod register;
+mod relevance;
 mod strings;
 mod values;
 

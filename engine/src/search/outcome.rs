@@ -10,7 +10,7 @@ pub struct Configuration {
     /// Invocation events of the open operations that had been linearized.
     pub linearized: Vec<u32>,
     /// Classes of crashed operations that had been consumed, and how many of each.
-    pub crashed: Vec<(u32, u16)>,
+    pub crashed: Vec<(u32, u32)>,
 }
 
 /// Why a key is not linearizable.
