@@ -24,8 +24,9 @@ LINE_INTERVAL_S = 5.0
 
 
 def say(text: str) -> None:
-    """One plain line about what the run is doing."""
-    click.echo(text, err=True)
+    """One plain line about what the run is doing; nobody may be there to read it any more."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 @contextlib.asynccontextmanager
@@ -57,14 +58,14 @@ async def _live(meter: Meter, title: str) -> None:
 
     began = time.monotonic()
     console = Console(stderr=True)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
-        try:
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
             while True:
                 figures = meter.figures(time.monotonic() - began)
                 live.update(_panel(figures, title), refresh=True)
                 await asyncio.sleep(LIVE_INTERVAL_S)
-        finally:
-            say(f"{title}: {meter.figures(time.monotonic() - began).line()}")
+    finally:
+        say(f"{title}: {meter.figures(time.monotonic() - began).line()}")
 
 
 def _panel(figures: Figures, title: str) -> Table:
