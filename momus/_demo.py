@@ -80,7 +80,7 @@ def run_demo(*, seed: int | None, store: Path, as_json: bool, local: bool) -> in
         result = _play(act)
         played.append((act, result))
         if not as_json:
-            tell(result)
+            tell(result, failures_max=1)
             click.echo()
         finish(result)
         if result.conduct.interrupted:

@@ -20,7 +20,7 @@ from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
 from momus._plan import FAULTS, Plan
-from momus._telling import headline, printable, story
+from momus._telling import FAILURES_SHOWN_MAX, headline, printable, story
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ def play_plan(
         return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
 
 
-def tell(played: Played) -> None:
+def tell(played: Played, *, failures_max: int = FAILURES_SHOWN_MAX) -> None:
     """Say how it went, for people; the verdict first."""
     after = played.after
     if after is not None:
         found = answer(after.verdict, played.plan.name)
         click.echo(headline(found))
         drawing = drawing_of(after)
-        for line in story(found, drawing):
+        for line in story(found, drawing, failures_max=failures_max):
             click.echo(line)
         click.echo()
     for trouble in played.troubles:

@@ -36,21 +36,20 @@ def word(valid: Any) -> str:
     return click.style(text, fg=colour, bold=True)
 
 
-def story(answer: dict[str, Any], drawing: str | None = None) -> Iterator[str]:
+def story(
+    answer: dict[str, Any], drawing: str | None = None, *, failures_max: int = FAILURES_SHOWN_MAX
+) -> Iterator[str]:
     """The lines below the headline: why, the picture, what was assumed."""
     if answer["valid"] == "unknown" and "unknown" in answer:
         yield f"  {printable(answer['unknown']['sentence'])}"
         yield f"  {printable(answer['unknown']['remedy'])}"
     failures = answer["failures"]
-    for number, failure in enumerate(failures[:FAILURES_SHOWN_MAX]):
+    for number, failure in enumerate(failures[:failures_max]):
         yield ""
         yield from _failure(failure, drawing if number == 0 else None)
-    if len(failures) > FAILURES_SHOWN_MAX:
+    if len(failures) > failures_max:
         yield ""
-        yield (
-            f"  ... and {len(failures) - FAILURES_SHOWN_MAX:,} more failing keys; "
-            "--json lists them all"
-        )
+        yield f"  ... and {len(failures) - failures_max:,} more failing keys"
     if answer["notes"]:
         yield ""
     yield from (f"  note: {printable(note)}" for note in answer["notes"])
