@@ -95,6 +95,8 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     notes = [guess.why] if guess.why else []
     if request.initial is None and meta.get("initial") is not None:
         notes.append(f"the initial value is {json.dumps(initial)}, as the history says of itself")
+    if history.torn:
+        notes.append("the recording was cut off, and ends where the last events reached the disk")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
     return vacuous(verdict, history) if "workload" in meta else verdict
 

@@ -128,7 +128,8 @@ def test_after_a_kill_the_history_opens_heal_cleans_up_and_the_next_run_starts(
     assert "nothing to heal" in again.communicate(timeout=TIMEOUT_S)[0]
 
     checking = runner("check", str(folder), "--json")
-    assert json.loads(checking.communicate(timeout=TIMEOUT_S)[0])["valid"] is True
+    answer = json.loads(checking.communicate(timeout=TIMEOUT_S)[0])
+    assert answer["valid"] is True
     second = runner("run", "etcd", "--local", "--time-limit", "1", "--faults", "none", "--json")
     stdout, stderr = second.communicate(timeout=TIMEOUT_S)
     assert (second.returncode, json.loads(stdout)["valid"]) == (0, True), stderr
