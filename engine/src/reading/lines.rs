@@ -7,8 +7,10 @@
 
 use super::columns::{Kind, NONE};
 use super::flaw::{excerpt, Complaint, Flaw, LINE_BYTES_MAX, PROCESS_MAX};
+use super::header::{header, Header};
 use super::interner::{hash, Interner};
 use super::json;
+use super::scan::{members, spaces};
 use hashbrown::hash_table::{Entry, HashTable};
 use hashbrown::DefaultHashBuilder;
 
@@ -103,15 +105,7 @@ pub struct Block {
     pub tables: BlockTables,
 }
 
-/// The optional first line: `{"momus":"history","version":1,"checksums":true,"meta":{...}}`.
-#[derive(Debug)]
-pub struct Header {
-    pub checksums: bool,
-    pub meta: Vec<u8>,
-}
-
 pub const CHECKSUM_LINE: &[u8] = b"{\"checksum\":";
-const VERSION: &[u8] = b"1";
 
 struct Parser<'a> {
     names: Raws<'a>,
@@ -355,167 +349,6 @@ fn node_form(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Complaint> {
             excerpt(raw)
         )),
     }
-}
-
-fn header(line: &[u8], start: usize) -> Result<Option<Header>, Complaint> {
-    let (mut marked, mut version) = (false, None);
-    let mut header = Header {
-        checksums: false,
-        meta: b"{}".to_vec(),
-    };
-    let mut fields = 0;
-    members(line, start, |name, raw| {
-        fields += 1;
-        match name {
-            b"momus" => marked = raw == b"\"history\"",
-            b"version" => version = Some(raw.to_vec()),
-            b"checksums" => header.checksums = raw == b"true",
-            b"meta" => {
-                header.meta.clear();
-                json::canonical(raw, &mut header.meta)?;
-                if header.meta[0] != b'{' {
-                    return Err("the header's \"meta\" must be an object".to_string());
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    if !marked {
-        return Ok(None);
-    }
-    if version.as_deref() != Some(VERSION) {
-        return Err("a header of another version than 1; read it with a newer momus".to_string());
-    }
-    if fields > 4 {
-        return Err("a header with unknown fields; put your own under \"meta\"".to_string());
-    }
-    Ok(Some(header))
-}
-
-/// Calls `member(name, raw value)` for each member of the object that is this line.
-///
-/// The raw values are only delimited here, not checked.
-#[inline]
-fn members<'a>(
-    line: &'a [u8],
-    start: usize,
-    mut member: impl FnMut(&'a [u8], &'a [u8]) -> Result<(), Complaint>,
-) -> Result<(), Complaint> {
-    if line.get(start) != Some(&b'{') {
-        return Err(format!(
-            "expected one JSON object, found `{}`",
-            excerpt(&line[start..])
-        ));
-    }
-    let mut at = spaces(line, start + 1);
-    if line.get(at) == Some(&b'}') {
-        at += 1;
-    } else {
-        loop {
-            if line.get(at) != Some(&b'"') {
-                return Err(unexpected(line, at));
-            }
-            let end = string_end(line, at)?;
-            let name = &line[at + 1..end - 1];
-            at = spaces(line, end);
-            if line.get(at) != Some(&b':') {
-                return Err(unexpected(line, at));
-            }
-            at = spaces(line, at + 1);
-            let end = value_end(line, at)?;
-            if name.contains(&b'\\') {
-                return Err(format!(
-                    "an escape in the key \"{}\"; spell it out",
-                    excerpt(name)
-                ));
-            }
-            member(name, &line[at..end])?;
-            at = spaces(line, end);
-            match line.get(at) {
-                Some(b',') => at = spaces(line, at + 1),
-                Some(b'}') => break at += 1,
-                _ => return Err(unexpected(line, at)),
-            }
-        }
-    }
-    at = spaces(line, at);
-    if at < line.len() {
-        return Err(format!("`{}` after the event", excerpt(&line[at..])));
-    }
-    Ok(())
-}
-
-fn unexpected(line: &[u8], at: usize) -> Complaint {
-    match line.get(at..) {
-        Some(rest) if !rest.is_empty() => format!("not valid JSON at `{}`", excerpt(rest)),
-        _ => "not valid JSON: the line ends too early".to_string(),
-    }
-}
-
-#[inline]
-fn spaces(line: &[u8], mut at: usize) -> usize {
-    while matches!(line.get(at), Some(b' ' | b'\t' | b'\r')) {
-        at += 1;
-    }
-    at
-}
-
-/// The position just behind the string that begins at `at`.
-#[inline]
-fn string_end(line: &[u8], at: usize) -> Result<usize, Complaint> {
-    let mut end = at + 1;
-    loop {
-        match line.get(end) {
-            Some(b'"') => return Ok(end + 1),
-            Some(b'\\') => end += 2,
-            Some(_) => end += 1,
-            None => return Err("a string without its closing quote".to_string()),
-        }
-    }
-}
-
-/// The position just behind the value that begins at `at`.
-#[inline]
-fn value_end(line: &[u8], at: usize) -> Result<usize, Complaint> {
-    match line.get(at) {
-        Some(b'"') => string_end(line, at),
-        Some(b'{' | b'[') => bracket_end(line, at),
-        Some(_) => {
-            let rest = &line[at..];
-            let length = rest
-                .iter()
-                .position(|b| matches!(b, b',' | b'}' | b' ' | b'\t' | b'\r'));
-            match length {
-                Some(0) => Err(unexpected(line, at)),
-                Some(length) => Ok(at + length),
-                None => Err("not valid JSON: the line ends too early".to_string()),
-            }
-        }
-        None => Err(unexpected(line, at)),
-    }
-}
-
-fn bracket_end(line: &[u8], at: usize) -> Result<usize, Complaint> {
-    let (mut end, mut depth) = (at, 0usize);
-    while let Some(byte) = line.get(end) {
-        match byte {
-            b'"' => {
-                end = string_end(line, end)?;
-                continue;
-            }
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => {
-                depth -= 1;
-                if depth == 0 {
-                    return Ok(end + 1);
-                }
-            }
-            _ => {}
-        }
-        end += 1;
-    }
-    Err("not valid JSON: a bracket is never closed".to_string())
 }
 
 #[cfg(test)]

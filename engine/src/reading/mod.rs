@@ -7,12 +7,15 @@
 mod columns;
 mod edn;
 mod flaw;
+mod header;
 mod interner;
 mod jepsen;
 mod json;
 mod jsonl;
 mod lines;
+mod number;
 mod porcupine;
+mod scan;
 mod source;
 
 use columns::{Columns, Order};
