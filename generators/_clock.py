@@ -56,3 +56,36 @@ class LoopClock:
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> Handle:
         """See `Clock`."""
         return self._loop.call_later(delay_s, callback)
+
+
+class Alarm:
+    """Calls back once, at the earliest of the times it was asked for; ringing early is fine.
+
+    Whoever is called back looks what there is to do and asks again.  So asking costs
+    nothing while an earlier alarm is set, and there is never more than one timer.
+    """
+
+    def __init__(self, clock: Clock, callback: Callable[[], object]) -> None:
+        self._clock = clock
+        self._callback = callback
+        self._handle: Handle | None = None
+        self._time_ns = 0
+
+    def by(self, time_ns: int, delay_ns: int) -> None:
+        """Ring at `time_ns` at the latest, which is `delay_ns` from now."""
+        if self._handle is not None:
+            if self._time_ns <= time_ns:
+                return
+            self._handle.cancel()
+        self._time_ns = time_ns
+        self._handle = self._clock.call_later(max(0, delay_ns) / 1e9, self._ring)
+
+    def cancel(self) -> None:
+        """Do not ring."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _ring(self) -> None:
+        self._handle = None
+        self._callback()

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Final
 
 from generators._client import Client, NemesisLike
-from generators._clock import Clock, Handle
+from generators._clock import Alarm, Clock, Handle
 from generators._context import Context, opening_context
 from generators._lifting import lift
 from generators._protocol import PENDING, SLEEP, Generator, GeneratorError, is_deaf
@@ -85,10 +85,8 @@ class Runner:
         self._last_ns = -1
         self._stalled_since_ns: int | None = None
         self._pump_due = False
-        self._alarm: Handle | None = None
-        self._alarm_ns = 0
-        self._sweep_alarm: Handle | None = None
-        self._sweep_ns = 0
+        self._pump_alarm = Alarm(clock, self._pump_soon)
+        self._sweep_alarm = Alarm(clock, self._sweep)
         self._over = False
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._op_timeout_ns = round(test.op_timeout_s * 1e9)
@@ -119,9 +117,7 @@ class Runner:
         if self._over:
             return
         self._over = True
-        for handle in (self._alarm, self._sweep_alarm, *self._naps.values()):
-            if handle is not None:
-                handle.cancel()
+        self._call_off()
         for worker in self._workers:
             op = worker.op
             if op is not None:
@@ -352,18 +348,8 @@ class Runner:
     # -- time ----------------------------------------------------------------------------
 
     def _wake_at(self, time_ns: int) -> None:
-        """Ask again at `time_ns`; an alarm that rings before will do, it is set again then."""
-        if self._alarm is not None:
-            if self._alarm_ns <= time_ns:
-                return
-            self._alarm.cancel()
-        self._alarm_ns = time_ns
-        delay_ns = time_ns - (self._clock.now() - self._began_ns)
-        self._alarm = self._clock.call_later(max(0, delay_ns) / 1e9, self._rung)
-
-    def _rung(self) -> None:
-        self._alarm = None
-        self._pump_soon()
+        """Ask the generator again at `time_ns`."""
+        self._pump_alarm.by(time_ns, time_ns - (self._clock.now() - self._began_ns))
 
     def _wait_pending(self, now: int) -> None:
         if self._free == self._threads:
@@ -397,19 +383,13 @@ class Runner:
         """
         client = worker.thread < self._concurrency
         worker.deadline_ns = now + (self._op_timeout_ns if client else self._nemesis_timeout_ns)
-        if self._sweep_alarm is None or worker.deadline_ns < self._sweep_ns:
-            self._set_sweep(worker.deadline_ns, now)
+        self._sweep_by(worker.deadline_ns, now)
 
-    def _set_sweep(self, time_ns: int, now: int) -> None:
-        if self._sweep_alarm is not None:
-            self._sweep_alarm.cancel()
-        self._sweep_ns = time_ns
+    def _sweep_by(self, time_ns: int, now: int) -> None:
         # A little after, for recorded times may be ahead of the clock by some nanoseconds.
-        delay_ns = max(0, time_ns - now) + SWEEP_LATE_NS
-        self._sweep_alarm = self._clock.call_later(delay_ns / 1e9, self._sweep)
+        self._sweep_alarm.by(time_ns, time_ns - now + SWEEP_LATE_NS)
 
     def _sweep(self) -> None:
-        self._sweep_alarm = None
         now = self._clock.now() - self._began_ns
         try:
             for worker in list(self._workers):
@@ -421,7 +401,7 @@ class Runner:
         deadlines = [worker.deadline_ns for worker in self._workers if worker.op is not None]
         if deadlines and not self._over:
             spacing = min(self._op_timeout_ns, self._nemesis_timeout_ns) // SWEEP_SHARE
-            self._set_sweep(max(min(deadlines), now + spacing), now)
+            self._sweep_by(max(min(deadlines), now + spacing), now)
 
     def _expire(self, worker: Worker) -> None:
         op = worker.op
@@ -450,11 +430,13 @@ class Runner:
 
     def _finish(self) -> None:
         self._over = True
-        for handle in (self._alarm, self._sweep_alarm):
-            if handle is not None:
-                handle.cancel()
+        self._call_off()
         if not self._done.done():
             self._done.set_result(None)
+
+    def _call_off(self) -> None:
+        for alarm in (self._pump_alarm, self._sweep_alarm, *self._naps.values()):
+            alarm.cancel()
 
     def _break(self, error: BaseException) -> None:
         if self.error is None:
