@@ -81,8 +81,8 @@ def judge(loaded: Loaded, request: Request) -> Verdict:
     try:
         return judge_history(loaded.history, loaded.meta, request)
     except Refusal as refusal:
-        name = loaded.source.name
-        where = "" if name in str(refusal) else f"{name}: "
+        name = loaded.history.source or loaded.source.name
+        where = "" if str(refusal).startswith(name) else f"{name}: "
         raise Refusal(f"{where}{refusal}") from refusal
 
 

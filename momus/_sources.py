@@ -10,6 +10,8 @@ one error and no verdict at all.
 from __future__ import annotations
 
 import glob
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +66,11 @@ def load(source: Source, format: str | None = None) -> Loaded:
     return Loaded(source, history, dict(history.meta))
 
 
+def _is_device(path: str) -> bool:
+    mode = os.stat(path).st_mode
+    return stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not os.path.samefile(path, "/dev/null"))
+
+
 def _paths_of(name: str) -> list[str]:
     if name == STANDARD_INPUT or Path(name).exists():
         return [name]
@@ -79,6 +86,8 @@ def _paths_of(name: str) -> list[str]:
 
 
 def _source_at(path: str) -> Source:
+    if path != STANDARD_INPUT and _is_device(path):
+        raise Refusal(f"{path}: this is a device, and may never end; try a file, or - for a pipe")
     if path == STANDARD_INPUT or not Path(path).is_dir():
         return Source(path)
     if not (Path(path) / "test.json").exists():

@@ -77,6 +77,7 @@ def test_a_message_stays_one_bounded_line_whatever_is_in_it() -> None:
         ["check", "--jobs", "0", "x"],
         ["check", "/no/such/file"],
         ["check", "/no/such/*.jsonl"],
+        ["check", "/dev/zero"],
         ["check", str(REPOSITORY / "tests")],
     ],
 )
