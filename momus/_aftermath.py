@@ -61,6 +61,7 @@ def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Afterm
     }
     _attempt("write the results", lambda: run.write_results(results), troubles)
     found.report = _attempt("draw the report", lambda: _report(run, found), troubles)
+    _attempt("draw the plots", lambda: _plots(run, history), troubles)
     return found
 
 
@@ -116,6 +117,12 @@ def _report(run: Run, found: Aftermath) -> Path:
 
     meta = dict(run.meta)
     return reports.render(found.history, found.verdict, run.report, meta=meta)
+
+
+def _plots(run: Run, history: History) -> None:
+    import reports
+
+    reports.plots(history, run.path)
 
 
 def _attempt(what: str, act: Callable[[], T], troubles: list[str]) -> T | None:

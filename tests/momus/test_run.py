@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import checker
+import reports
 from cluster import Host
 from generators import play
 from histories import Op, Store
@@ -97,11 +98,25 @@ class ToyClient:
 
 
 @pytest.fixture
-def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Toy:
+def drawn_toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Toy:
+    """The toy is the system of all plans, and the current folder is fresh."""
     system = Toy()
     monkeypatch.setattr("momus._conduct.system_of", lambda _plan: system)
     monkeypatch.chdir(tmp_path)
     return system
+
+
+@pytest.fixture
+def toy(drawn_toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """The same without pictures, which take longer than the runs."""
+
+    def render(_history: Any, _verdict: Any, path: Path, **_: Any) -> Path:
+        path.write_text("<html>")
+        return path
+
+    monkeypatch.setattr(reports, "render", render)
+    monkeypatch.setattr(reports, "plots", lambda *_: ())
+    return drawn_toy
 
 
 def run(*options: str) -> Result:
@@ -121,14 +136,21 @@ def broken(what: str) -> Callable[[], None]:
     return act
 
 
-def test_a_run_leaves_everything_in_its_folder(toy: Toy) -> None:
+def test_a_run_leaves_everything_in_its_folder(drawn_toy: Toy) -> None:
     result = run("--json")
     found = answer(result)
     assert result.exit_code == 0
     assert (found["valid"], found["seed"], found["troubles"]) == (True, 7, [])
     assert found["operations"] > 20
     folder = Path(found["run"])
-    for name in ("test.json", "history.parquet", "results.json", "report.html", "momus.log"):
+    for name in (
+        "test.json",
+        "history.parquet",
+        "results.json",
+        "report.html",
+        "momus.log",
+        "plots/rate.png",
+    ):
         assert (folder / name).stat().st_size > 0
     assert (folder / "nodes/n1/toy.log").read_text() == "hello from the node\n"
     assert (Path("store/latest")).resolve() == folder.resolve()
@@ -136,7 +158,7 @@ def test_a_run_leaves_everything_in_its_folder(toy: Toy) -> None:
     assert run_.meta["seed"] == 7
     assert run_.meta["model"] == "cas-register"
     assert run_.results()["valid"] is True
-    assert not list(Path(toy.hosts[0].directory).parent.glob("*"))
+    assert not list(Path(drawn_toy.hosts[0].directory).parent.glob("*"))
 
 
 @pytest.mark.usefixtures("toy")
