@@ -20,6 +20,8 @@ from engine._native import Answer, Operations
 from histories import Event, History, Json
 
 _FAIL: Final = 2
+_INFO: Final = 3
+_READS: Final = ("read", "get", "r")
 _STATES_SHOWN: Final = 4
 _PLACED_SHOWN: Final = 8
 _CONCURRENT_SHOWN: Final = 24
@@ -110,7 +112,7 @@ def _sentence(
 
 def _told(invoked: Event, completed: Event) -> str:
     """The operation in the past tense, with what the client was told."""
-    if invoked.f in ("read", "get", "r"):
+    if invoked.f in _READS:
         return f"read {_shown(completed.value)}"
     if invoked.f == "cas" and completed.value is False:
         expected = invoked.value[0] if isinstance(invoked.value, list) else invoked.value
@@ -137,7 +139,7 @@ def _provenance(history: History, model: Model, stuck: int) -> str:
     """For a read of a register: who could have written the value that was read."""
     event = history[stuck]
     partner = int(history.pairs[stuck])
-    if model.native not in ("register", "cas-register") or event.f not in ("read", "get", "r"):
+    if model.native not in ("register", "cas-register") or event.f not in _READS:
         return ""
     value = history[partner].value
     writers = _writers(history, history.key[stuck], value)
@@ -158,10 +160,8 @@ def _writers(history: History, key: int, value: Json) -> np.ndarray[tuple[int], 
     made_nothing = (ends >= 0) & (observed == _FAIL)
     invocations = invocations[~made_nothing]
     wanted = []
-    for f, code in {
-        (int(f), int(code))
-        for f, code in zip(history.f[invocations], history.value[invocations], strict=True)
-    }:
+    distinct = np.unique(np.stack([history.f[invocations], history.value[invocations]]), axis=1)
+    for f, code in distinct.T.tolist():
         made = history.value_of(code)
         if history.f_names[f] == "cas" and isinstance(made, list) and len(made) == 2:
             made = made[1]
@@ -196,8 +196,11 @@ def _concurrent(history: History, stuck: int) -> Iterable[int]:
     )
     invocations = invocations[invocations <= end]
     ends = history.pairs[invocations]
-    open_ended = (ends < 0) | (history.type[ends] == 3)
-    failed = (ends >= 0) & (history.type[ends] == 2)
+    # A read that nobody saw the answer of explains nothing.
+    reads = [code for code, name in enumerate(history.f_names) if name in _READS]
+    unseen = (ends < 0) | (history.type[ends] == _INFO)
+    open_ended = unseen & ~np.isin(history.f[invocations], reads)
+    failed = ((ends >= 0) & (history.type[ends] == _FAIL)) | unseen & ~open_ended
     overlapping = invocations[(open_ended | (ends >= stuck)) & ~failed]
     return [int(index) for index in overlapping[-_CONCURRENT_SHOWN:]]
 

@@ -5,10 +5,11 @@ use std::sync::mpsc::{sync_channel, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::PyReadonlyArray1;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
+use super::answer::{answer, Answer};
 use super::budget::{Budget, Exhausted};
 use super::history::{KeyHistory, TooWide};
 use super::keys::{search_key, search_keys};
@@ -74,31 +75,6 @@ struct Limits {
     seconds: Option<f64>,
     bytes: Option<usize>,
     jobs: usize,
-}
-
-/// A configuration: the state's text, the open operations linearized (invocation events),
-/// and the crashed operations consumed (class, how many).
-type Possible = (String, Vec<u32>, Vec<(u32, u32)>);
-
-/// What was found for one key.
-#[pyclass(frozen, get_all)]
-pub struct Answer {
-    /// "valid", "invalid" or "unknown".
-    verdict: &'static str,
-    /// What decided it: "jit", the general search, or the name of a monitor.
-    algorithm: &'static str,
-    /// Why it is unknown: "time", "memory", "width", "unfit".
-    exhausted: Option<&'static str>,
-    /// Valid: a linearization, as invocation events.  Invalid: a longest one that stops
-    /// before the first operation that cannot be placed.
-    order: Py<PyArray1<u32>>,
-    /// The first operation that cannot be placed, as its invocation event.
-    stuck: Option<u32>,
-    /// The returns before this one can all be placed.
-    position: u32,
-    /// What was possible just before.
-    configurations: Vec<Possible>,
-    configurations_total: u64,
 }
 
 #[pymethods]
@@ -347,59 +323,4 @@ fn texts<'a>(
 
 fn misfit(misfit: Misfit) -> PyErr {
     PyValueError::new_err((misfit.class, misfit.message))
-}
-
-fn answer(
-    py: Python<'_>,
-    outcome: Outcome,
-    algorithm: &'static str,
-    states: Vec<String>,
-) -> PyResult<Answer> {
-    let array = |order: Vec<u32>| order.into_pyarray(py).unbind();
-    Ok(match outcome {
-        Outcome::Valid { order } => Answer {
-            verdict: "valid",
-            algorithm,
-            exhausted: None,
-            position: 0,
-            order: array(order),
-            stuck: None,
-            configurations: Vec::new(),
-            configurations_total: 0,
-        },
-        Outcome::Invalid(violation) => Answer {
-            verdict: "invalid",
-            algorithm,
-            exhausted: None,
-            position: violation.position,
-            order: array(violation.prefix),
-            stuck: Some(violation.event),
-            configurations: violation
-                .configurations
-                .into_iter()
-                .zip(states)
-                .map(|(c, state)| (state, c.linearized, c.crashed))
-                .collect(),
-            configurations_total: violation.configurations_total,
-        },
-        Outcome::Unknown {
-            exhausted,
-            position,
-        } => Answer {
-            verdict: "unknown",
-            algorithm,
-            exhausted: Some(match exhausted {
-                Exhausted::Time | Exhausted::Steps | Exhausted::Cancelled => "time",
-                Exhausted::Memory => "memory",
-                Exhausted::Width => "width",
-                Exhausted::Broken => "broken",
-                Exhausted::Unfit => "unfit",
-            }),
-            position,
-            order: array(Vec::new()),
-            stuck: None,
-            configurations: Vec::new(),
-            configurations_total: 0,
-        },
-    })
 }

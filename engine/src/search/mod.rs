@@ -5,6 +5,7 @@
 //! open operations hold slots.  A model (register.rs, strings.rs, python.rs) answers what a
 //! class does to a state.  `keys` searches the keys side by side, each by `depth_first`.
 
+mod answer;
 mod bits;
 mod boundary;
 pub mod budget;
@@ -29,6 +30,6 @@ use pyo3::prelude::*;
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<boundary::Operations>()?;
-    module.add_class::<boundary::Answer>()?;
+    module.add_class::<answer::Answer>()?;
     Ok(())
 }
