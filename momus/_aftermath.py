@@ -36,11 +36,13 @@ class Aftermath:
     troubles: list[str] = field(default_factory=list)
 
 
-def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Aftermath | None:
+def aftermath(
+    run: Run, request: Request, *, broke: str | None = None, interrupted: bool = False
+) -> Aftermath | None:
     """Judge what `run` recorded; None if it recorded nothing.
 
     `broke` says that the run did not get to its end: then nothing can be valid, but what
-    is invalid stays so.
+    is invalid stays so.  A run that was `interrupted` got as far as somebody wanted.
     """
     if not (run.path / "history.jsonl").exists() and not (run.path / "history.parquet").exists():
         return None
@@ -49,7 +51,10 @@ def aftermath(run: Run, request: Request, *, broke: str | None = None) -> Afterm
     if len(history) == 0:
         return None
     verdict = _judged(run, history, request)
-    verdict = msgspec.structs.replace(verdict, notes=(*verdict.notes, *fault_notes(history)))
+    notes = [*verdict.notes, *fault_notes(history)]
+    if interrupted:
+        notes.append("a signal ended the run early; what was recorded until then is judged")
+    verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
     if broke is not None and verdict.valid is True:
         verdict = broken_off(verdict, broke)
     found = Aftermath(verdict, history, troubles=troubles)
@@ -98,8 +103,8 @@ def broken_off(verdict: Verdict, broke: str) -> Verdict:
 def fault_notes(history: History) -> list[str]:
     """Remarks on the faults: how many were ordered, and which had no proven effect."""
     began, unproven = 0, []
-    for event in history:
-        if event.process == NEMESIS and event.type != "invoke" and event.f.startswith("start-"):
+    for event in history.of_process(NEMESIS):
+        if event.type != "invoke" and event.f.startswith("start-"):
             began += 1
             if event.type != "ok":
                 unproven.append(event)

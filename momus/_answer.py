@@ -7,9 +7,11 @@ object; several give the same object merged over all of them, and one object eac
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
 import msgspec
 
 if TYPE_CHECKING:
@@ -57,10 +59,10 @@ def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return whole
 
 
-def json_text(value: Any, indent: bool = False) -> str:
-    """`value` as JSON text, in one line unless it is for a person to read."""
+def print_json(value: Any) -> None:
+    """Print `value` as JSON: UTF-8 whatever the locale, one line unless for a person to read."""
     encoded = msgspec.json.encode(value)
-    return (msgspec.json.format(encoded, indent=2) if indent else encoded).decode()
+    click.echo(msgspec.json.format(encoded, indent=2) if sys.stdout.isatty() else encoded)
 
 
 def _failure(counterexample: Counterexample) -> dict[str, Any]:

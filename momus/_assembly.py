@@ -16,14 +16,15 @@ from cluster import Host, Journal, System
 from generators import Context, Generator, Test, Workload
 from histories import NEMESIS, Op
 from momus._plan import Plan
+from nemesis import Target
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
 
-_FAULTS: Final[Mapping[str, Callable[[Any], nemesis.Fault]]] = {
-    "kill": lambda system: nemesis.Kill(system, nemesis.targets.minority),
-    "pause": lambda system: nemesis.Pause(system, nemesis.targets.minority),
-    "partition": lambda _: nemesis.Partition(),
+_FAULTS: Final[Mapping[str, Callable[[Any, Target], nemesis.Fault]]] = {
+    "kill": nemesis.Kill,
+    "pause": nemesis.Pause,
+    "partition": lambda _system, _target: nemesis.Partition(),
 }
 
 
@@ -83,7 +84,9 @@ def _turn(fault: nemesis.Fault, interval_s: float) -> list[Any]:
 
 def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal) -> Test:
     """The test: clients at their workload under faults; then everything healed, and last reads."""
-    faults = [_FAULTS[name](system) for name in plan.faults]
+    # One or two nodes have no minority to do without.
+    target = nemesis.targets.minority if len(hosts) > 2 else nemesis.targets.one
+    faults = [_FAULTS[name](system, target) for name in plan.faults]
     generator = generators.compose(
         workload_of(plan),
         time_limit_s=plan.time_limit_s,

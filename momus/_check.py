@@ -6,18 +6,16 @@ Bad input among the files means no verdict at all: standard output stays empty (
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from momus._answer import answer, json_text, merged
+from momus._answer import answer, merged, print_json
 from momus._exits import Refusal, code_of
 from momus._judge import Request, judge
 from momus._sources import Loaded, expand, load
-from momus._telling import gist, headline, story, summary
+from momus._telling import drawing, gist, headline, story, summary
 
 
 def run_check(
@@ -49,22 +47,18 @@ def run_check(
             answers[-1]["report"] = str(_report(each, verdict, report))
     whole = answers[0] if len(answers) == 1 else merged(answers)
     if as_json:
-        _print_json(whole)
+        print_json(whole)
     else:
         _print_text(whole, answers, drawings)
     return code_of(whole["valid"])
 
 
-def _print_json(whole: dict[str, Any]) -> None:
-    click.echo(json_text(whole, indent=sys.stdout.isatty()))
-
-
 def _print_text(
     whole: dict[str, Any], answers: list[dict[str, Any]], drawings: list[str | None]
 ) -> None:
-    for each, drawing in zip(answers, drawings, strict=True):
+    for each, picture in zip(answers, drawings, strict=True):
         click.echo(headline(each))
-        for line in story(each, drawing) if len(answers) == 1 else gist(each):
+        for line in story(each, picture) if len(answers) == 1 else gist(each):
             click.echo(line)
         if "report" in each:
             click.echo(f"\n  report: {each['report']}")
@@ -78,10 +72,7 @@ def _drawing(loaded: Loaded, verdict: Any) -> str | None:
     """The counterexample drawn in text; a verdict never fails for want of a picture."""
     if not verdict.counterexamples:
         return None
-    import reports
-
-    width = min(max(shutil.get_terminal_size().columns, 80), 160) - 2
-    return reports.text(loaded.history, verdict.counterexamples[0], width=width)
+    return drawing(loaded.history, verdict.counterexamples[0])
 
 
 def _report(loaded: Loaded, verdict: Any, path: Path) -> Path:

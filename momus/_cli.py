@@ -6,6 +6,8 @@ This file only declares; a command imports what it needs when it runs, so that
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,5 +156,8 @@ def heal(run: Path | None, store: Path, as_json: bool) -> int:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script; what the terminal cannot show is shown escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     cli.main(prog_name="momus")

@@ -143,7 +143,11 @@ class _Conductor:
             async with showing(meter, plan.name, quiet=self.quiet):
                 load = play(test, recorder, on_event=saw, stop=stop)
                 limit_s = plan.time_limit_s + LOAD_GRACE_S
-                outcome = await self.steps.must("play the load", load, limit_s, at_signal=2)
+                try:
+                    outcome = await self.steps.must("play the load", load, limit_s, at_signal=2)
+                except CutShort:
+                    self.steps.trouble("the load was cancelled")
+                    return
         self.found.outcome = outcome
         for trouble in outcome.trouble:
             self.steps.trouble(trouble)

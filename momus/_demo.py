@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from cluster import HostError, namespaces
-from momus._answer import json_text
+from momus._answer import print_json
 from momus._exits import ExitCode
 from momus._judge import Request
 from momus._plan import Plan
@@ -86,7 +86,7 @@ def run_demo(*, seed: int | None, store: Path, as_json: bool, local: bool) -> in
         if result.conduct.interrupted:
             break
     if as_json:
-        click.echo(json_text(_answer(played)))
+        print_json(_answer(played))
     else:
         _conclude(played)
     return _code(played)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from cluster import Healed, heal
-from momus._answer import json_text
+from momus._answer import print_json
 from momus._exits import ExitCode, Refusal
 from momus._telling import printable
 
@@ -20,7 +20,7 @@ def run_heal(*, where: Path, as_json: bool) -> int:
         raise Refusal(f"{where}: no such store or run; try --store with the folder of the runs")
     healed = asyncio.run(heal(where))
     if as_json:
-        click.echo(json_text([{**asdict(each), "settled": each.settled} for each in healed]))
+        print_json([{**asdict(each), "settled": each.settled} for each in healed])
     else:
         _tell(healed, where)
     left = [each for each in healed if not each.settled and each.outcome != "running"]

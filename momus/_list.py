@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from histories import Run, Store
-from momus._answer import json_text
+from momus._answer import print_json
 from momus._exits import Refusal, one_line
 from momus._quantities import seconds_text
 from momus._telling import word
@@ -21,7 +21,7 @@ def run_list(*, store: Path, as_json: bool) -> int:
         raise Refusal(f"{store}: there is no store here yet; try --store, or `momus run` first")
     rows = [row_of(run) for run in reversed(Store(store).runs())]
     if as_json:
-        click.echo(json_text(rows))
+        print_json(rows)
     else:
         for line in lines_of(rows):
             click.echo(line)

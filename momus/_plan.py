@@ -65,6 +65,8 @@ class Plan:
                 "local processes share one loopback, so there is nothing to partition; "
                 "try --faults kill,pause, or leave out --local to use network namespaces"
             )
+        if self.nodes < 2 and "partition" in self.faults:
+            raise Refusal("one node alone cannot be partitioned; try --faults kill,pause")
         if self.lab == "ssh" and self.hosts_file is None:
             raise Refusal("SSH hosts are named in a file; try --hosts lab.toml")
         if self.nodes < 1 or self.concurrency < 0 or self.time_limit_s <= 0:

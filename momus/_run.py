@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import click
 from cluster import LabFileError, read_lab
 from histories import Event, Run, Store
 from momus._aftermath import Aftermath, aftermath
-from momus._answer import answer, json_text
+from momus._answer import answer, print_json
 from momus._assembly import workload_of
 from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
 from momus._plan import FAULTS, Plan
-from momus._telling import FAILURES_SHOWN_MAX, headline, printable, story
+from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,8 @@ def play_plan(
     }
     with Store(plan.store).create(plan.name, meta) as run, logging_to(run.log):
         conducted = asyncio.run(conduct(plan, run, quiet=quiet, on_event=on_event))
-        return Played(plan, run, conducted, aftermath(run, request, broke=conducted.broke))
+        after = aftermath(run, request, broke=conducted.broke, interrupted=conducted.interrupted)
+        return Played(plan, run, conducted, after)
 
 
 def tell(played: Played, *, failures_max: int = FAILURES_SHOWN_MAX) -> None:
@@ -96,8 +96,9 @@ def tell(played: Played, *, failures_max: int = FAILURES_SHOWN_MAX) -> None:
     if after is not None:
         found = answer(after.verdict, played.plan.name)
         click.echo(headline(found))
-        drawing = drawing_of(after)
-        for line in story(found, drawing, failures_max=failures_max):
+        cases = after.verdict.counterexamples
+        picture = drawing(after.history, cases[0]) if cases else None
+        for line in story(found, picture, failures_max=failures_max):
             click.echo(line)
         click.echo()
     for trouble in played.troubles:
@@ -106,14 +107,6 @@ def tell(played: Played, *, failures_max: int = FAILURES_SHOWN_MAX) -> None:
         click.echo(f"  report:  {after.report}")
     click.echo(f"  run:     {played.run.path}")
     click.echo(f"  again:   {played.plan.command()}")
-
-
-def drawing_of(after: Aftermath) -> str | None:
-    """The first counterexample drawn in text."""
-    import reports
-
-    cases = after.verdict.counterexamples
-    return reports.text(after.history, cases[0]) if cases else None
 
 
 def finish(played: Played) -> ExitCode:
@@ -161,7 +154,7 @@ def run_system(
         lab=lab,
         hosts_file=hosts,
         nodes=nodes,
-        faults=faults_named(faults, lab),
+        faults=faults_named(faults, lab, nodes),
         interval_s=interval,
         in_turns=in_turns,
         time_limit_s=time_limit,
@@ -175,7 +168,7 @@ def run_system(
     ).settled()
     played = play_plan(plan, Request(), quiet=quiet)
     if as_json:
-        click.echo(json_text(played.answer(), indent=sys.stdout.isatty()))
+        print_json(played.answer())
     else:
         tell(played)
     return finish(played)
@@ -188,9 +181,10 @@ def _hosts_in(lab: Path) -> int:
         raise Refusal(str(error)) from error
 
 
-def faults_named(text: str | None, lab: str) -> tuple[str, ...]:
+def faults_named(text: str | None, lab: str, nodes: int) -> tuple[str, ...]:
     """The faults in a list with commas; without one, all that the lab can do."""
     if text is None:
-        return tuple(name for name in FAULTS if lab != "local" or name != "partition")
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
+        whole = lab == "local" or nodes < 2
+        return tuple(name for name in FAULTS if not (whole and name == "partition"))
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     return () if names == ("none",) else names

@@ -8,12 +8,18 @@ must not be able to repaint the terminal.
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from momus._quantities import seconds_text
+
+if TYPE_CHECKING:
+    from checker import Counterexample
+    from histories import History
 
 FAILURES_SHOWN_MAX = 5
 STATES_SHOWN_MAX = 8
@@ -53,6 +59,15 @@ def story(
     if answer["notes"]:
         yield ""
     yield from (f"  note: {printable(note)}" for note in answer["notes"])
+
+
+def drawing(history: History, counterexample: Counterexample) -> str:
+    """The counterexample drawn in text, as wide as the terminal and in letters it can show."""
+    import reports
+
+    width = min(max(shutil.get_terminal_size().columns, 80), 160) - 2
+    unicode = (sys.stdout.encoding or "ascii").lower().startswith("utf")
+    return reports.text(history, counterexample, width=width, ascii=not unicode)
 
 
 def gist(answer: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -121,6 +122,28 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     os.close(write)
     assert done.stderr == ""
     assert done.returncode not in (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_terminal_without_unicode_is_no_error(tmp_path: Path, as_json: bool) -> None:
+    lines = [
+        '{"process": 0, "type": "invoke", "f": "read", "value": null}',
+        '{"process": 0, "type": "ok", "f": "read", "value": "\u2603"}',
+    ]
+    (tmp_path / "snow.jsonl").write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "momus", "check", "snow.jsonl", *(["--json"] if as_json else [])],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    if as_json:
+        assert json.loads(done.stdout)["valid"] is False
+    else:
+        assert b"\\u2603" in done.stdout
 
 
 def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -248,6 +248,7 @@ def test_a_checker_that_breaks_leaves_the_history(monkeypatch: pytest.MonkeyPatc
         ["--faults", "earthquake"],
         ["--faults", "partition"],
         ["--hosts", "lab.toml"],
+        ["--faults", "partition", "--nodes", "1"],
         ["--time-limit", "0"],
     ],
 )

@@ -100,6 +100,7 @@ def test_a_signal_ends_the_load_heals_and_judges(
     assert (answer["valid"], answer["interrupted"]) == (True, True)
     assert answer["operations"] >= 90
     assert number.name in stderr
+    assert any("a signal ended the run early" in note for note in answer["notes"])
     assert len(Store(tmp_path / "store").latest().history()) >= 200
     assert (folder / "report.html").exists()
     assert (folder / "nodes/n1/etcd.log").stat().st_size > 0
