@@ -26,9 +26,14 @@ class Asking:
         self.calls = calls
         self.states: list[Any] = []
         self._numbers: dict[Any, int] = {}
+        self._explored: dict[tuple[int, int], int] = {}
         self._number(model.initial)
 
     def __call__(self, state: int, klass: int) -> int:
+        known = self._explored.get((state, klass))
+        return self._ask(state, klass) if known is None else known
+
+    def _ask(self, state: int, klass: int) -> int:
         before, call = self.states[state], self.calls[klass]
         # A state that cannot be hashed could be changed by a careless step; it gets a copy.
         given = before if before.__hash__ is not None else copy.deepcopy(before)
@@ -42,6 +47,29 @@ class Asking:
                 f"{before!r} it leads to {after!r}; take it out of read_only"
             )
         return number
+
+    def never_change(self, asked_max: int) -> list[bool] | None:
+        """Which calls leave every reachable state as it is; None if these are too many.
+
+        Follows all calls from all states, whatever their order in time, until there are no
+        new states: what holds in all of these holds in all that the search can meet.  Gives
+        up after `asked_max` steps, and where a step raises: it may never have to be taken.
+        """
+        changes = [False] * len(self.calls)
+        asked = 0
+        state = 0
+        while state < len(self.states):
+            asked += len(self.calls)
+            if asked > asked_max:
+                return None
+            for klass in range(len(self.calls)):
+                try:
+                    after = self._explored[state, klass] = self._ask(state, klass)
+                except Exception:
+                    return None
+                changes[klass] |= after not in (-1, state)
+            state += 1
+        return [not change for change in changes]
 
     def _number(self, state: Any) -> int:
         frozen = _freeze(state)

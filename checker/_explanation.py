@@ -8,23 +8,19 @@ cannot be placed, those open at the same time, and the last ones that were place
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-import numpy as np
 
 from checker._model import Model
 from checker._verdict import Counterexample
 from engine._native import Answer, Operations
 from histories import Event, History, Json
 
-_FAIL: Final = 2
-_INFO: Final = 3
 _READS: Final = ("read", "get", "r")
 _STATES_SHOWN: Final = 4
 _PLACED_SHOWN: Final = 8
-_CONCURRENT_SHOWN: Final = 24
 _VALUE_CHARACTERS_MAX: Final = 60
 
 
@@ -53,22 +49,20 @@ def explain(
             }
         )
     complete = answer.configurations_total == len(answer.configurations)
-    events = _evidence(history, stuck, answer.order)
-    sentence = _sentence(history, model, key, stuck, list(reached.values()), complete)
+    placed = answer.order[-_PLACED_SHOWN:].tolist()
+    sentence = _sentence(history, model, key, answer, list(reached.values()), complete)
     return Counterexample(
         sentence=sentence,
         key=key,
         operation=index[stuck],
-        operations=tuple(events),
+        operations=tuple(_evidence(history, {stuck, *answer.concurrent, *placed})),
         states=tuple(reached.values()),
         configurations=tuple(configurations),
         details={
             "placed_before": answer.position,
             "configurations": answer.configurations_total,
-            "concurrent": [
-                int(history.index[i]) for i in _concurrent(history, stuck) if i != stuck
-            ],
-            "linearization": [int(history.index[i]) for i in answer.order[-_PLACED_SHOWN:]],
+            "concurrent": [index[i] for i in answer.concurrent],
+            "linearization": [index[i] for i in placed],
         },
     )
 
@@ -92,22 +86,34 @@ def _sentence(
     history: History,
     model: Model,
     key: Json,
-    stuck: int,
+    answer: Answer,
     states: Sequence[Json],
     complete: bool,
 ) -> str:
-    event = history[stuck]
-    partner = int(history.pairs[stuck])
+    assert answer.stuck is not None
+    invoked = history[answer.stuck]
+    completed = history[int(history.pairs[answer.stuck])]
     of_key = "" if key is None else f" of key {_shown(key)}"
     possible = _alternatives(states[:_STATES_SHOWN], complete and len(states) <= _STATES_SHOWN)
-    thing = "register" if model.native in ("register", "cas-register") else "state"
-    verb = "held" if thing == "register" else "been"
-    told = _told(event, history[partner])
+    is_register = model.native in ("register", "cas-register")
+    could = "register could only have held" if is_register else "state could only have been"
+    written = _written(history, model, completed.value, answer.writer)
+    provenance = f"; {written}" if is_register and invoked.f in _READS and written else ""
     return (
-        f"Process {event.process} {told}{of_key}, but no order of the operations allows that: "
-        f"when it returned (event {history.index[partner]}), the {thing} could only have {verb} "
-        f"{possible}{_provenance(history, model, stuck)}."
+        f"Process {invoked.process} {_told(invoked, completed)}{of_key}, but no order of the "
+        f"operations allows that: when it returned (event {completed.index}), the {could} "
+        f"{possible}{provenance}."
     )
+
+
+def _written(history: History, model: Model, value: Json, writer: int | None) -> str:
+    """Who could have written the value that was read; nothing where it is the initial one."""
+    if writer is not None:
+        last = history[writer]
+        return f"{_shown(value)} was last written by process {last.process} (event {last.index})"
+    if _shown(model.initial) == _shown(value):
+        return ""
+    return f"nobody had begun to write {_shown(value)} by then"
 
 
 def _told(invoked: Event, completed: Event) -> str:
@@ -135,83 +141,10 @@ def _alternatives(states: Sequence[Json], complete: bool) -> str:
     return f"{', '.join(shown[:-1])} or {shown[-1]}"
 
 
-def _provenance(history: History, model: Model, stuck: int) -> str:
-    """For a read of a register: who could have written the value that was read."""
-    event = history[stuck]
-    partner = int(history.pairs[stuck])
-    if model.native not in ("register", "cas-register") or event.f not in _READS:
-        return ""
-    value = history[partner].value
-    writers = _writers(history, history.key[stuck], value)
-    writers = writers[writers < partner]
-    if not len(writers):
-        initial = msgspec.json.encode(model.initial) == msgspec.json.encode(value)
-        return "" if initial else f"; nobody had begun to write {_shown(value)} by then"
-    last = history[int(writers[-1])]
-    return f"; {_shown(value)} was last written by process {last.process} (event {last.index})"
-
-
-def _writers(history: History, key: int, value: Json) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Invocations on a key that would write `value` and were not told that they failed."""
-    mask = (history.key == key) & (history.type == 0) & (history.process >= 0)
-    invocations = np.flatnonzero(mask)
-    ends = history.pairs[invocations]
-    observed = history.type[ends]
-    made_nothing = (ends >= 0) & (observed == _FAIL)
-    invocations = invocations[~made_nothing]
-    wanted = []
-    distinct = np.unique(np.stack([history.f[invocations], history.value[invocations]]), axis=1)
-    for f, code in distinct.T.tolist():
-        made = history.value_of(code)
-        if history.f_names[f] == "cas" and isinstance(made, list) and len(made) == 2:
-            made = made[1]
-        elif history.f_names[f] not in ("write", "put", "w"):
-            continue
-        if msgspec.json.encode(made) == msgspec.json.encode(value):
-            wanted.append((f, code))
-    chosen = np.zeros(len(invocations), dtype=bool)
-    for f, code in wanted:
-        chosen |= (history.f[invocations] == f) & (history.value[invocations] == code)
-    writers: np.ndarray[tuple[int], np.dtype[np.int64]]
-    writers = invocations[chosen & ~_mismatched(history, invocations)]
-    return writers
-
-
-def _mismatched(
-    history: History, invocations: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Which of these completed as a compare-and-set that found another value."""
-    ends = history.pairs[invocations]
-    results = history.value[ends]
-    false = [code for code in np.unique(results) if history.value_of(int(code)) is False]
-    mismatched: np.ndarray[tuple[int], np.dtype[np.bool_]] = (ends >= 0) & np.isin(results, false)
-    return mismatched
-
-
-def _concurrent(history: History, stuck: int) -> Iterable[int]:
-    """Invocations of the key's client operations that overlap with the operation."""
-    end = int(history.pairs[stuck])
-    invocations = np.flatnonzero(
-        (history.key == history.key[stuck]) & (history.type == 0) & (history.process >= 0)
-    )
-    invocations = invocations[invocations <= end]
-    ends = history.pairs[invocations]
-    # A read that nobody saw the answer of explains nothing.
-    reads = [code for code, name in enumerate(history.f_names) if name in _READS]
-    unseen = (ends < 0) | (history.type[ends] == _INFO)
-    open_ended = unseen & ~np.isin(history.f[invocations], reads)
-    failed = ((ends >= 0) & (history.type[ends] == _FAIL)) | unseen & ~open_ended
-    overlapping = invocations[(open_ended | (ends >= stuck)) & ~failed]
-    return [int(index) for index in overlapping[-_CONCURRENT_SHOWN:]]
-
-
-def _evidence(
-    history: History, stuck: int, order: np.ndarray[tuple[int], np.dtype[np.uint32]]
-) -> list[Event]:
-    """The events worth reading, in their order: invocations and completions."""
-    wanted = {stuck, *_concurrent(history, stuck), *map(int, order[-_PLACED_SHOWN:])}
-    completions = {int(history.pairs[index]) for index in wanted}
-    return [history[index] for index in sorted(wanted | completions) if index >= 0]
+def _evidence(history: History, invocations: set[int]) -> list[Event]:
+    """The events of these operations in their order, invocations and completions."""
+    completions = {int(history.pairs[position]) for position in invocations}
+    return [history[position] for position in sorted(invocations | completions) if position >= 0]
 
 
 def _shown(value: Json) -> str:

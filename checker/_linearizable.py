@@ -11,6 +11,7 @@ Deliberately not here: the search (engine/src/search), the wording (`_explanatio
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import Counter
@@ -35,6 +36,9 @@ ALGORITHMS: Final = {
     "zones": "zones of distinct writes",
 }
 """Names on the command line.  ``jit`` is the general search, the others are monitors."""
+
+_ASKED_MAX: Final = 10_000
+"""A model in Python is asked so often, to find out what never changes a state."""
 
 _COUNTEREXAMPLES_MAX: Final = 1_000
 """More failing keys than this are counted, not shown."""
@@ -140,7 +144,8 @@ def _search(
         raise ValueError(f"the algorithm {algorithm} is for {' and '.join(registers)} only")
     if model.native is None:
         asking = Asking(model, [_call(history, klass) for klass in operations.classes])
-        read_only = [call.f in model.read_only for call in asking.calls]
+        declared = [call.f in model.read_only for call in asking.calls]
+        read_only = asking.never_change(max(_ASKED_MAX, operations.count // 10)) or declared
         return operations.search_python(asking, read_only, limits), asking.states
     names = history.f_names
     values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
@@ -223,8 +228,9 @@ def _notes(operations: Operations, failed: int) -> tuple[str, ...]:
     return tuple(notes)
 
 
+@functools.lru_cache(maxsize=1)
 def _free_memory_bytes() -> int | None:
-    """Half of the memory that is free now; None where the system does not say."""
+    """Half of the memory that was free at first; None where the system does not say."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -16,7 +16,7 @@ For example, a counter::
 
 `read_only` names the operations that leave the state as it is in **every** state in which
 they are legal.  It makes the search faster and is checked as it goes; leave it empty
-where in doubt.
+where in doubt.  Where a model has few states, momus finds out by itself.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ class Answer:
     exhausted: Literal["time", "memory", "width", "unfit"] | None
     order: np.ndarray[tuple[int], np.dtype[np.uint32]]
     stuck: int | None
+    concurrent: list[int]
+    writer: int | None
     position: int
     configurations: list[tuple[str, list[int], list[tuple[int, int]]]]
     configurations_total: int

@@ -116,8 +116,18 @@ class History:
         count = len(self)
         if not -count <= position < count:
             raise IndexError(f"no event {position} in a history of {count}")
-        position %= count
-        return next(self._events(position, position + 1))
+        process, node = int(self.process[position]), int(self.node[position])
+        return Event(
+            int(self.index[position]),
+            int(self.time[position]),
+            self.process_of(process),
+            TYPES[self.type[position]],
+            self.f_names[self.f[position]],
+            self.keys.decoded(int(self.key[position])),
+            self.values.decoded(int(self.value[position])),
+            self.errors.decoded(int(self.error[position])),
+            self.node_names[node] if node >= 0 else None,
+        )
 
     def __iter__(self) -> Iterator[Event]:
         for start in range(0, len(self), _CHUNK_EVENTS):

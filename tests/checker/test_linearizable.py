@@ -12,6 +12,7 @@ import pytest
 
 import checker
 from checker import ILLEGAL, Call, Counterexample, Model
+from checker._asking import Asking
 from histories import Event, History
 from tests.checker.drawing import drawn
 
@@ -530,3 +531,23 @@ def test_what_a_model_raises_reaches_the_caller() -> None:
 
     with pytest.raises(ZeroDivisionError, match="zero"):
         checker.linearizable(drawn("0 |-read 0-|"), Model("broken", 0, step))
+
+
+def calls(*names: str) -> list[Call]:
+    return [Call("add", int(name[1:]), None, True) if name[0] == "+" else
+            Call("read", None, int(name), True) for name in names]  # fmt: skip
+
+
+def test_what_never_changes_a_small_model_is_found_out() -> None:
+    def modulo(total: int, call: Call) -> Any:
+        return counter_step(total, call) % 5 if call.f == "add" else counter_step(total, call)
+
+    asking = Asking(Model("clock", 0, modulo), calls("+1", "3", "+5", "+0"))
+    assert asking.never_change(asked_max=100) == [False, True, True, True]
+    assert asking.states == [0, 1, 2, 3, 4]
+
+
+def test_a_model_with_too_many_states_is_taken_at_its_word() -> None:
+    asking = Asking(Model("counter", 0, counter_step), calls("+1", "3"))
+    assert asking.never_change(asked_max=100) is None
+    assert asking(0, 0) == 1, "and it can still be asked"

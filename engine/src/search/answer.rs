@@ -24,6 +24,10 @@ pub struct Answer {
     order: Py<PyArray1<u32>>,
     /// The first operation that cannot be placed, as its invocation event.
     stuck: Option<u32>,
+    /// Operations that overlap with it, as invocation events: the last few.
+    concurrent: Vec<u32>,
+    /// The last operation that could have written what it read.
+    writer: Option<u32>,
     /// The returns before this one can all be placed.
     position: u32,
     /// What was possible just before.
@@ -47,6 +51,8 @@ pub fn answer(
             position: 0,
             order: array(order),
             stuck: None,
+            concurrent: Vec::new(),
+            writer: None,
             configurations: Vec::new(),
             configurations_total: 0,
         },
@@ -57,6 +63,8 @@ pub fn answer(
             position: violation.position,
             order: array(violation.prefix),
             stuck: Some(violation.event),
+            concurrent: violation.concurrent,
+            writer: violation.writer,
             configurations: violation
                 .configurations
                 .into_iter()
@@ -81,6 +89,8 @@ pub fn answer(
             position,
             order: array(Vec::new()),
             stuck: None,
+            concurrent: Vec::new(),
+            writer: None,
             configurations: Vec::new(),
             configurations_total: 0,
         },

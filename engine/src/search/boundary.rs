@@ -69,6 +69,14 @@ impl Algorithm {
     }
 }
 
+/// A decision, and the texts of its configurations' states.
+type Judged = (Outcome, &'static str, Vec<String>);
+
+/// Histories of up to this many operations are tried on the spot, for this many steps a key;
+/// nothing else, not even a signal, is heeded meanwhile.
+const SMALL: usize = 10_000;
+const STEPS_AT_ONCE: u64 = 100_000;
+
 /// The limits of a call.
 #[derive(FromPyObject)]
 struct Limits {
@@ -265,8 +273,8 @@ impl Operations {
             steps: None,
             cancelled: AtomicBool::new(false),
         };
-        let judge = |key: &KeyHistory, model: &mut T| {
-            let (outcome, algorithm) = decide(key, model, &budget);
+        let judge = |key: &KeyHistory, model: &mut T, budget: &Budget| {
+            let (outcome, algorithm) = decide(key, model, budget);
             let texts: Vec<String> = match &outcome {
                 Outcome::Invalid(violation) => violation
                     .configurations
@@ -277,8 +285,27 @@ impl Operations {
             };
             (outcome, algorithm, texts)
         };
-        let run = || search_keys(&self.gathered.keys, &model, jobs, judge);
-        let found = interruptible(py, &budget, run)?;
+        let keys = &self.gathered.keys;
+        let run = |jobs: usize, budget: &Budget| {
+            search_keys(keys, &model, jobs, |key, model| judge(key, model, budget))
+        };
+        let is_cut_short = |(outcome, _, _): &Judged| {
+            matches!(
+                outcome,
+                Outcome::Unknown {
+                    exhausted: Exhausted::Steps,
+                    ..
+                }
+            )
+        };
+        let mut found = Vec::new();
+        // A small history is mostly decided before a thread would have started.
+        if self.gathered.count <= SMALL {
+            found = py.detach(|| run(1, &budget.with_steps(STEPS_AT_ONCE)));
+        }
+        if self.gathered.count > SMALL || found.iter().any(is_cut_short) {
+            found = interruptible(py, &budget, || run(jobs, &budget))?;
+        }
         found
             .into_iter()
             .map(|(outcome, algorithm, texts)| answer(py, outcome, algorithm, texts))

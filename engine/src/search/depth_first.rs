@@ -37,6 +37,7 @@ use super::frontier::{Dead, Frontier};
 use super::history::{Completed, KeyHistory, Return};
 use super::model::{State, Transitions, ILLEGAL};
 use super::outcome::{Configuration, Outcome, Violation};
+use super::surroundings::{concurrent, writer};
 
 /// No state: the last operation taken was not a crashed one.
 const NONE: State = ILLEGAL;
@@ -445,9 +446,12 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             crashed: self.crashed.named(&dead.taken),
         };
         let stuck = self.key.returns[self.frontier.position as usize].operation;
+        let position = self.frontier.position;
         Outcome::Invalid(Violation {
             event: event(&stuck),
-            position: self.frontier.position,
+            concurrent: concurrent(self.key, position, self.model),
+            writer: writer(self.key, position, self.model),
+            position,
             configurations: self.frontier.dead.iter().map(configuration).collect(),
             configurations_total: self.frontier.total,
             prefix: self.named(&self.frontier.longest),

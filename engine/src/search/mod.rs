@@ -24,6 +24,7 @@ mod python;
 mod register;
 mod relevance;
 mod strings;
+mod surroundings;
 mod values;
 
 use pyo3::prelude::*;

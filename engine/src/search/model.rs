@@ -18,6 +18,16 @@ pub trait Transitions {
     /// may be needed later to overwrite a 2.
     fn read_only(&self, class: Class) -> bool;
 
+    /// The state that `class` reads, where it reads a whole state.
+    fn reads(&self, _class: Class) -> Option<State> {
+        None
+    }
+
+    /// The state that `class` makes whatever was before, or whenever it is legal.
+    fn writes(&self, _class: Class) -> Option<State> {
+        None
+    }
+
     /// The model itself broke (a Python exception); the search gives up at the next check.
     fn broken(&self) -> bool {
         false
@@ -62,6 +72,20 @@ impl Transitions for Register {
             RegisterOp::Read(_) | RegisterOp::CasMismatch(_) | RegisterOp::Nothing => true,
             RegisterOp::Cas(from, to) => from == to,
             RegisterOp::Write(_) => false,
+        }
+    }
+
+    fn reads(&self, class: Class) -> Option<State> {
+        match self.classes[class as usize] {
+            RegisterOp::Read(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn writes(&self, class: Class) -> Option<State> {
+        match self.classes[class as usize] {
+            RegisterOp::Write(value) | RegisterOp::Cas(_, value) => Some(value),
+            _ => None,
         }
     }
 }

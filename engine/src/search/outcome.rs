@@ -18,6 +18,10 @@ pub struct Configuration {
 pub struct Violation {
     /// Invocation event of the first operation that cannot be placed before it returns.
     pub event: u32,
+    /// Invocation events of operations that overlap with it, the last few.
+    pub concurrent: Vec<u32>,
+    /// Invocation event of the last operation that could have written what it read.
+    pub writer: Option<u32>,
     /// The number of its return among the key's returns: all before it can be placed.
     pub position: u32,
     pub configurations: Vec<Configuration>,
