@@ -124,6 +124,7 @@ def test_a_daemon_lives_until_it_is_stopped(labs: Any, kind: str) -> None:
             started = await host.start("loop", ["sh", "-c", script], env={"WHOM": "a 'b"})
             assert await runs(host, started.pid)
             assert await host.alive("loop")
+            await until(lambda: is_written(host, f"{host.directory}/loop.log"))
             with pytest.raises(HostError, match="runs already"):
                 await host.start("loop", ["true"])
             assert await host.signal("loop", "STOP")

@@ -56,7 +56,7 @@ def test_a_run_under_faults_has_a_receipt_for_each_and_leaves_nothing_open(
         faults: list[Fault] = [Partition(system=etcd), Kill(etcd), Pause(etcd)]
         load = generators.stagger(0.01, register().generator)
         generator = generators.phases(
-            generators.time_limit(8, generators.clients(load, script(STEPS))), final(faults)
+            generators.clients(generators.time_limit(8, load), script(STEPS)), final(faults)
         )
         test = generators.Test(
             name="etcd under faults",
