@@ -201,16 +201,18 @@ def _unknown(keys: Sequence[Json], answers: Sequence[Answer], limits: Limits) ->
     if not still_open:
         return None
     key, answer = still_open[0]
-    done = f"{len(keys) - len(still_open)} of {len(keys)} keys are proven linearizable"
-    place = f"the search of key {key!r} had placed {answer.position} completed operations"
+    alone = len(keys) == 1 and key is None
+    done = "" if alone else f"{len(keys) - len(still_open)} of {len(keys)} keys are decided; "
+    of_key = "" if alone else f" of key {key!r}"
+    place = f"the search{of_key} had placed {answer.position} completed operations"
     if answer.exhausted == "time":
-        sentence = f"The time limit of {limits.seconds:g} s ran out: {done}; {place}."
+        sentence = f"The time limit of {limits.seconds:g} s ran out: {done}{place}."
         return Unknown("time", sentence, "Give it more time (--time-limit).")
     if answer.exhausted == "memory":
         allowed = f"{(limits.bytes or 0) / 1e6:,.0f} MB"
-        sentence = f"The memory limit of {allowed} was reached: {done}; {place}."
+        sentence = f"The memory limit of {allowed} was reached: {done}{place}."
         return Unknown("memory", sentence, "Give it more memory (--memory-limit).")
-    sentence = f"More than 4,096 operations of key {key!r} are open at once; {done}."
+    sentence = f"{done}More than 4,096 operations{of_key} are open at once."
     return Unknown("memory", sentence, "Record the history with fewer clients per key.")
 
 
