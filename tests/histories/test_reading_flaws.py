@@ -36,6 +36,7 @@ FLAWS = {
     "a negative process": (event(process="-1"), "process -1"),
     "a fractional process": (event(process="1.5"), "process 1.5"),
     "a huge process": (event(process="99999999999"), "process 99999999999"),
+    "a quoted number as process": (event(process='"12"'), 'process "12"; a client is a number'),
     "a null process": (event(process="null"), "process null"),
     "a number as node": (event(node="3"), '"node" is 3'),
     "a fractional time": (event(time="1.5"), "time 1.5"),
@@ -53,6 +54,10 @@ FLAWS = {
     "another operation's completion": (
         event(process="0", type='"ok"', f='"read"'),
         "its open operation is",
+    ),
+    "another key's completion": (
+        event(process="0", type='"ok"', key='"x"'),
+        'of key "x", but its open operation is of key null',
     ),
     "deep nesting": (event(value="[" * 5000 + "]" * 5000), "nested deeper than 100"),
     "an endless number": (event(value="1" * 5000), "a number of 5000 characters"),

@@ -9,8 +9,12 @@ use crate::search::model::{State, Transitions, ILLEGAL};
 use crate::search::outcome::Outcome;
 
 /// Where a monitor has found a contradiction, the general search visits at most this many
-/// configurations, and as many again per operation, to tell where exactly things went wrong.
-const STEPS_TO_EXPLAIN: u64 = 10_000_000;
+/// configurations, and a few per operation, to tell where exactly things went wrong.  Many
+/// keys may fail, and each costs a fraction of a second at most.
+const STEPS_TO_EXPLAIN: u64 = 200_000;
+
+/// A search that hardly ever turns back needs no more.
+const STEPS_PER_OPERATION: u64 = 4;
 
 /// The outcome that a finding stands for, if it stands up to the check.
 ///
@@ -45,7 +49,7 @@ pub fn verified<T: Transitions>(
             if !is_invalid(&contradiction) {
                 return None;
             }
-            let steps = STEPS_TO_EXPLAIN + intervals.len() as u64;
+            let steps = STEPS_TO_EXPLAIN + STEPS_PER_OPERATION * intervals.len() as u64;
             let whole = search_key(key, initial, model, &budget.with_steps(steps));
             Some(if is_invalid(&whole) {
                 whole

@@ -229,6 +229,19 @@ impl Columns {
                 self.shown_f(invoked)
             ));
         }
+        let key = self.key[partner as usize];
+        if row.key != NONE && row.key != key {
+            let shown = |key: i32| match u32::try_from(key) {
+                Ok(key) => super::flaw::excerpt(self.tables.key.text(key)),
+                Err(_) => "null".to_string(),
+            };
+            return Err(format!(
+                "process {process} completes {} of key {}, but its open operation is of key {}",
+                self.shown_f(row.f),
+                shown(row.key),
+                shown(key)
+            ));
+        }
         Ok(Some(partner))
     }
 
@@ -334,6 +347,25 @@ mod tests {
         assert!(push(&mut columns, 2, Kind::Ok, "r")
             .unwrap_err()
             .contains("never invoked"));
+    }
+
+    #[test]
+    fn a_completion_is_of_the_key_of_its_invocation() {
+        let mut columns = Columns::new(Order::Dense);
+        let one = columns.tables.key.code(b"1") as i32;
+        let two = columns.tables.key.code(b"2") as i32;
+        let mut event = |kind, key| {
+            let row = row(&mut columns, 0, kind, "w");
+            columns.push(Row { key, ..row }, 1)
+        };
+        event(Kind::Invoke, one).unwrap();
+        assert_eq!(
+            event(Kind::Ok, two).unwrap_err(),
+            "process 0 completes \"w\" of key 2, but its open operation is of key 1"
+        );
+        event(Kind::Invoke, two).unwrap();
+        event(Kind::Ok, NONE).unwrap();
+        assert_eq!(columns.key, [one, two, two]);
     }
 
     #[test]

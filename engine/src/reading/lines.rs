@@ -283,6 +283,13 @@ impl<'a> Parser<'a> {
             return Ok(number as i32);
         }
         if raw.first() == Some(&b'"') {
+            // Taken for a name, its operations would silently be nobody's.
+            if raw[1..raw.len() - 1].iter().all(u8::is_ascii_digit) {
+                return Err(format!(
+                    "process {}; a client is a number, write it without quotes",
+                    excerpt(raw)
+                ));
+            }
             return Ok(-1 - self.names.code(raw, json::canonical)?);
         }
         let mut text = Vec::new();
