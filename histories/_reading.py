@@ -30,6 +30,14 @@ _BY_SUFFIX: Final = {
 }
 _SNIFFED_BYTES: Final = 65_536
 _KV_LINE: Final = re.compile(rb"\s*\{:process \d+, :type :\w+, :f :(?:get|put|append), :key \"")
+_COMPRESSED: Final = {
+    b"\x1f\x8b": "zcat",
+    b"\x28\xb5\x2f\xfd": "zstdcat",
+    b"BZh": "bzcat",
+    b"\xfd7zXZ\0": "xzcat",
+    b"PK\x03\x04": "unzip -p",
+}
+"""First bytes of compressed files, and what unpacks them."""
 _HINTS: Final[dict[str, dict[str, Json]]] = {
     "porcupine-log": {"model": "cas-register", "initial": None},
     "porcupine-kv": {"model": "kv", "initial": ""},
@@ -51,6 +59,7 @@ def read(path: str | os.PathLike[str], format: str | None = None) -> History:
     shown = "stdin" if name == "-" else name
     try:
         source = _source(name)
+        _refuse_compressed(source, shown)
         format = format or _BY_SUFFIX.get(os.path.splitext(name)[1].lower()) or _sniffed(source)
         return _parsed(source, format, shown)
     except OSError as error:
@@ -96,12 +105,23 @@ def _source(name: str) -> str | bytes:
         return stream.read()
 
 
-def _sniffed(source: str | bytes) -> str:
+def _start(source: str | bytes) -> bytes:
     if isinstance(source, bytes):
-        start = source[:_SNIFFED_BYTES]
-    else:
-        with open(source, "rb") as stream:
-            start = stream.read(_SNIFFED_BYTES)
+        return source[:_SNIFFED_BYTES]
+    with open(source, "rb") as stream:
+        return stream.read(_SNIFFED_BYTES)
+
+
+def _refuse_compressed(source: str | bytes, shown: str) -> None:
+    start = _start(source)
+    for magic, unpack in _COMPRESSED.items():
+        if start.startswith(magic):
+            what = f"the file is compressed; unpack it first: `{unpack} FILE | momus check -`"
+            raise HistoryError(what, path=shown, line=1)
+
+
+def _sniffed(source: str | bytes) -> str:
+    start = _start(source)
     if start.startswith(b"PAR1"):
         return "parquet"
     if b"jepsen.util - " in start:
