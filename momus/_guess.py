@@ -28,6 +28,9 @@ _MODEL_OF_OPERATIONS = (
 )
 """(one of these occurs, nothing outside these occurs, then it is this model)."""
 
+DATA_OPERATIONS = frozenset().union(*(known for _, known, _ in _MODEL_OF_OPERATIONS))
+"""What clients do, whatever the model; faults and probes have other names."""
+
 
 @dataclass(frozen=True)
 class Guess:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from momus._exits import Refusal
-from momus._guess import MODELS, Guess, model_of
+from momus._guess import DATA_OPERATIONS, MODELS, Guess, model_of
 from momus._sources import Loaded, expand, load
 
 if TYPE_CHECKING:
@@ -88,11 +88,13 @@ def judge(loaded: Loaded, request: Request) -> Verdict:
 
 def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
     """The verdict over `history`, with everything that was assumed among its notes."""
+    left_out = _operations_of_names(history)
     guess = _model(history, meta, request)
     initial = _initial(guess, meta, request)
     model = request.model if request.model is not None else guess.model
     verdict = _judged(history, model, initial, request)
     notes = [guess.why] if guess.why else []
+    notes += [left_out] if left_out else []
     if request.initial is None and meta.get("initial") is not None:
         notes.append(f"the initial value is {json.dumps(initial)}, as the history says of itself")
     if history.torn:
@@ -104,6 +106,8 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
 def _judged(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
     import checker
 
+    if request.initial is not None and not isinstance(model, str):
+        raise Refusal("a Model has its own initial state; leave `initial` out")
     try:
         if model == "set":
             return checker.grow_only_set(history)
@@ -132,6 +136,29 @@ def _initial(guess: Guess, meta: Mapping[str, Any], request: Request) -> Any:
     if request.initial is not None:
         return request.initial[0]
     return meta.get("initial", MISSING_KEY_READS.get(guess.model))
+
+
+def _operations_of_names(history: History) -> str:
+    """A note on the operations that are no clients', though they look like it.
+
+    Only numbered processes are clients; the nemesis and other observers have names.  A
+    recorder that names its clients would have nothing judged, and nothing wrong found.
+    """
+    import numpy as np
+
+    data = [code for code, name in enumerate(history.f_names) if name in DATA_OPERATIONS]
+    named = (history.process < 0) & (history.type == 0) & np.isin(history.f, data)
+    count = int(named.sum())
+    if not count:
+        return ""
+    first = int(named.argmax())
+    name = history.process_names[-1 - int(history.process[first])]
+    told = f"only processes with a number are clients; process {json.dumps(name)} has a name"
+    if not bool((history.process >= 0).any()):
+        line = history.line(first)
+        where = f"{history.source}:{line}: " if history.source and line is not None else ""
+        raise Refusal(f"{where}{told}, and there are no others; try numbers from 0")
+    return f"{told}, and {count} operations of such processes were left out"
 
 
 def client_operations(history: History) -> set[str]:
