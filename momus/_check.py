@@ -6,6 +6,7 @@ Bad input among the files means no verdict at all: standard output stays empty (
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ def run_check(
     sources = expand(names)
     if report is not None and len(sources) > 1:
         raise Refusal("--report draws one history; try it with one file at a time")
+    if report is not None and not _writable(report):
+        raise Refusal(f"{report}: no report can be written there; try another --report")
     request = Request(model, initial, time_limit, memory_limit, algorithm, jobs)
     loaded = [load(source, format) for source in sources]
     answers: list[dict[str, Any]] = []
@@ -73,6 +76,12 @@ def _drawing(loaded: Loaded, verdict: Any) -> str | None:
     if not verdict.counterexamples:
         return None
     return drawing(loaded.history, verdict.counterexamples[0])
+
+
+def _writable(report: Path) -> bool:
+    """Whether a report can be made; a long search should not end in finding out."""
+    folder = next(parent for parent in report.absolute().parents if parent.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) and not report.is_dir()
 
 
 def _report(loaded: Loaded, verdict: Any, path: Path) -> Path:

@@ -60,7 +60,7 @@ def cli() -> None:
 @click.option("--time-limit", type=Duration(), metavar="60s", help="Give up after this long.")
 @click.option("--memory-limit", type=Bytes(), metavar="4GB", help="Give up beyond this much.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Keys checked at the same time.")
-@click.option("--algorithm", default="auto", show_default=True, help="Insist on one algorithm.")
+@click.option("--algorithm", default="auto", show_default=True, help="jit, zones or auto.")
 @click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
 @click.option(
     "--report",
@@ -81,8 +81,12 @@ def check(names: tuple[str, ...], **options: Any) -> int:
 @cli.command(epilog=_EXITS)
 @click.argument("system", metavar="SYSTEM")
 @click.option("--workload", default="register", show_default=True, help="register or set.")
-@click.option("--reads", default="linearizable", show_default=True, help="Or serializable.")
-@click.option("--nodes", default=3, show_default=True, type=click.IntRange(1, 99))
+@click.option(
+    "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
+)
+@click.option(
+    "--nodes", default=3, show_default=True, type=click.IntRange(1, 99), help="Without --hosts."
+)
 @click.option(
     "--hosts",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -109,8 +113,20 @@ def check(names: tuple[str, ...], **options: Any) -> int:
     "--concurrency", type=click.IntRange(min=1), help="Clients; default four for each node."
 )
 @click.option("--keys", type=click.IntRange(min=1), help="End after this many keys.")
-@click.option("--ops-per-key", default=200, show_default=True, type=click.IntRange(min=1))
-@click.option("--op-timeout", default=2.0, show_default=True, type=Duration())
+@click.option(
+    "--ops-per-key",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Then a key is retired for a new one.",
+)
+@click.option(
+    "--op-timeout",
+    default=2.0,
+    show_default=True,
+    type=Duration(),
+    help="After this long an answer no longer counts: info.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -135,7 +151,7 @@ def demo(**options: Any) -> int:
 
 
 @cli.command("list")
-@click.option("--store", default="store", show_default=True, type=_STORE)
+@click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
 def list_(**options: Any) -> int:
     """The runs of a store, with their verdicts."""
@@ -146,7 +162,7 @@ def list_(**options: Any) -> int:
 
 @cli.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--store", default="store", show_default=True, type=_STORE)
+@click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
 def heal(run: Path | None, store: Path, as_json: bool) -> int:
     """Undo the faults that killed runs left behind, in one RUN or in the whole store."""

@@ -43,9 +43,11 @@ def _leave(command: Callable[[], Any]) -> int:
         return int(code) if isinstance(code, int) else ExitCode.VALID
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
-    except click.UsageError as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE
+    except click.UsageError as error:
+        return complain(_usage(error), ExitCode.USAGE)
     except click.ClickException as error:
         return complain(error.format_message(), ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
@@ -60,6 +62,14 @@ def _leave(command: Callable[[], Any]) -> int:
         if os.environ.get("MOMUS_TRACEBACK"):
             raise
         return _foreseen(error)
+
+
+def _usage(error: click.UsageError) -> str:
+    """Click's message, with what to try; click itself would take three lines."""
+    message = error.format_message().rstrip(".")
+    if "; try " in message or error.ctx is None:
+        return message
+    return f"{message}; try `{error.ctx.command_path} --help`"
 
 
 def complain(message: object, code: ExitCode) -> ExitCode:

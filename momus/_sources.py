@@ -60,9 +60,12 @@ def load(source: Source, format: str | None = None) -> Loaded:
         run = Run(source.name)
         history = run.history()
         return Loaded(source, history, {**dict(history.meta), **dict(run.meta)})
-    from histories import History
+    from histories import History, HistoryError
 
     history = History.read(source.name, format=format)
+    if len(history) == 0:  # a header at most; to call that valid would be a lie
+        what = "there are no events in it, so there is nothing to judge"
+        raise HistoryError(what, path=history.source, line=1)
     return Loaded(source, history, dict(history.meta))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import momus
 from momus._cli import cli
 
 FINE = """
@@ -168,6 +170,10 @@ OK = '{"process": 0, "type": "ok", "f": "read", "value": null}\n'
         (LINE + '{"process": {}, "type": "ok", "f": "read", "value": 1}\n', 2),
         (LINE + '{"type": "ok", "f": "read", "value": 1}\n', 2),
         ("\x00\x01\x02\n", 1),
+        ('{"momus": "history", "version": 1, "meta": {}}\n', 1),
+        (LINE.replace("0", '"client"'), 1),
+        (LINE.replace("0", '"0"'), 1),
+        (LINE + '{"process": 0, "type": "ok", "f": "read", "value": 1, "key": "x"}\n', 2),
     ],
 )
 @pytest.mark.parametrize("as_json", [True, False])
@@ -204,6 +210,33 @@ def test_a_history_that_does_not_fit_the_request_is_refused(
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("momus: odd.jsonl")
     assert result.stderr.count("\n") == 1
+
+
+def test_operations_of_named_processes_are_left_out_and_that_is_said() -> None:
+    named = '{"process": "client 1", "type": "invoke", "f": "write", "value": 1}\n'
+    Path("named.jsonl").write_text(FINE.lstrip() + named)
+    found = answer(check("named.jsonl", "--json"))
+    assert (found["valid"], found["operations"]) == (True, 2)
+    assert 'process "client 1" has a name, and 1 operations' in " ".join(found["notes"])
+
+
+def test_a_compressed_file_is_told_as_one() -> None:
+    Path("fine.jsonl.gz").write_bytes(gzip.compress(FINE.encode()))
+    result = check("fine.jsonl.gz")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "zcat FILE | momus check -" in result.stderr
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_search() -> None:
+    result = check("stale.jsonl", "--report", "fine.jsonl/out.html")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "fine.jsonl/out.html: no report can be written there" in result.stderr
+
+
+def test_a_model_has_an_initial_state_of_its_own() -> None:
+    model = momus.Model("anything", 0, lambda state, _: state)
+    with pytest.raises(momus.Refusal, match="its own initial state"):
+        momus.check("fine.jsonl", model, initial=1)
 
 
 def test_a_set_that_lost_an_element_is_invalid() -> None:

@@ -86,6 +86,7 @@ def test_usage_errors_exit_with_2_and_leave_stdout_empty(arguments: list[str]) -
     result = CliRunner().invoke(cli, arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "try" in result.stderr.lower()
+    assert result.stderr.count("\n") == 1
 
 
 def test_help_and_version_answer() -> None:

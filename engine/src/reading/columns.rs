@@ -361,7 +361,7 @@ mod tests {
         event(Kind::Invoke, one).unwrap();
         assert_eq!(
             event(Kind::Ok, two).unwrap_err(),
-            "process 0 completes \"w\" of key 2, but its open operation is of key 1"
+            "process 0 completes w of key 2, but its open operation is of key 1"
         );
         event(Kind::Invoke, two).unwrap();
         event(Kind::Ok, NONE).unwrap();
