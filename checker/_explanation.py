@@ -93,14 +93,14 @@ def _sentence(
     assert answer.stuck is not None
     invoked = history[answer.stuck]
     completed = history[int(history.pairs[answer.stuck])]
-    of_key = "" if key is None else f" of key {_shown(key)}"
+    of_key = "" if key is None else f" of key {shown_value(key)}"
     possible = _alternatives(states[:_STATES_SHOWN], complete and len(states) <= _STATES_SHOWN)
     is_register = model.native in ("register", "cas-register")
     could = "register could only have held" if is_register else "state could only have been"
     written = _written(history, model, completed.value, answer.writer)
     provenance = f"; {written}" if is_register and invoked.f in _READS and written else ""
     return (
-        f"Process {invoked.process} {_told(invoked, completed)}{of_key}, but no order of the "
+        f"Process {invoked.process} {told(invoked, completed)}{of_key}, but no order of the "
         f"operations allows that: when it returned (event {completed.index}), the {could} "
         f"{possible}{provenance}."
     )
@@ -110,30 +110,34 @@ def _written(history: History, model: Model, value: Json, writer: int | None) ->
     """Who could have written the value that was read; nothing where it is the initial one."""
     if writer is not None:
         last = history[writer]
-        return f"{_shown(value)} was last written by process {last.process} (event {last.index})"
-    if _shown(model.initial) == _shown(value):
+        return (
+            f"{shown_value(value)} was last written by process {last.process} (event {last.index})"
+        )
+    if shown_value(model.initial) == shown_value(value):
         return ""
-    return f"nobody had begun to write {_shown(value)} by then"
+    return f"nobody had begun to write {shown_value(value)} by then"
 
 
-def _told(invoked: Event, completed: Event) -> str:
+def told(invoked: Event, completed: Event) -> str:
     """The operation in the past tense, with what the client was told."""
     if invoked.f in _READS:
-        return f"read {_shown(completed.value)}"
+        return f"read {shown_value(completed.value)}"
     if invoked.f == "cas" and completed.value is False:
         expected = invoked.value[0] if isinstance(invoked.value, list) else invoked.value
-        return f"was told that the value is not {_shown(expected)} (a compare-and-set)"
+        return f"was told that the value is not {shown_value(expected)} (a compare-and-set)"
     if invoked.f == "cas" and isinstance(invoked.value, list) and len(invoked.value) == 2:
-        return f"set {_shown(invoked.value[1])} where it found {_shown(invoked.value[0])}"
+        return f"set {shown_value(invoked.value[1])} where it found {shown_value(invoked.value[0])}"
     if invoked.f in ("write", "put", "w"):
-        return f"wrote {_shown(invoked.value)}"
-    result = "" if completed.value == invoked.value else f" and was told {_shown(completed.value)}"
-    argument = "" if invoked.value is None else f" of {_shown(invoked.value)}"
+        return f"wrote {shown_value(invoked.value)}"
+    result = (
+        "" if completed.value == invoked.value else f" and was told {shown_value(completed.value)}"
+    )
+    argument = "" if invoked.value is None else f" of {shown_value(invoked.value)}"
     return f"did a {invoked.f}{argument}{result}"
 
 
 def _alternatives(states: Sequence[Json], complete: bool) -> str:
-    shown = [_shown(state) for state in states]
+    shown = [shown_value(state) for state in states]
     if not complete:
         return f"{', '.join(shown)} or a few others"
     if len(shown) == 1:
@@ -147,7 +151,7 @@ def _evidence(history: History, invocations: set[int]) -> list[Event]:
     return [history[position] for position in sorted(invocations | completions) if position >= 0]
 
 
-def _shown(value: Json) -> str:
+def shown_value(value: Json) -> str:
     text = msgspec.json.encode(value).decode()
     if len(text) <= _VALUE_CHARACTERS_MAX:
         return text

@@ -23,6 +23,8 @@ import msgspec
 import numpy as np
 
 from checker._asking import Asking
+from checker._core import Effort, Search, core_of
+from checker._core_told import with_core
 from checker._explanation import explain
 from checker._model import Call, Model, ModelError
 from checker._registers import MODELS
@@ -42,6 +44,14 @@ _ASKED_MAX: Final = 10_000
 
 _COUNTEREXAMPLES_MAX: Final = 1_000
 """More failing keys than this are counted, not shown."""
+
+_CORES_MAX: Final = 16
+"""Of so many failing keys the core is looked for."""
+
+_CORE_SEARCH_SECONDS: Final = 1.0
+_CORE_SECONDS: Final = 10.0
+"""A safety net: the work on cores is bounded by counting, searches of small histories can
+still be hard.  A search that takes longer counts as one that found an explanation."""
 
 
 class Limits(NamedTuple):
@@ -101,10 +111,20 @@ def linearizable(
             f"{algorithm} ({ALGORITHMS[algorithm]}); leave the choice to auto"
         )
     failed = [index for index, answer in enumerate(answers) if answer.verdict == "invalid"]
-    counterexamples = tuple(
+    counterexamples = [
         explain(history, chosen, operations, keys[index], answers[index], states)
         for index in failed[:_COUNTEREXAMPLES_MAX]
-    )
+    ]
+    search = _search_of_cores(limits, started)
+    effort = Effort()
+    for number, index in enumerate(failed[:_CORES_MAX]):
+        stuck = answers[index].stuck
+        assert stuck is not None, "an invalid key has an operation that cannot be placed"
+        core = core_of(history, chosen, stuck, search, effort)
+        if core is not None:
+            counterexamples[number] = with_core(
+                counterexamples[number], history, chosen, stuck, answers[index].writer, core
+            )
     return Verdict(
         valid=merge_valid(_valid(answer) for answer in answers),
         checker="linearizable",
@@ -112,7 +132,7 @@ def linearizable(
         algorithm=_used(answers),
         operations=operations.count,
         seconds=time.perf_counter() - started,
-        counterexamples=counterexamples,
+        counterexamples=tuple(counterexamples),
         unknown=_unknown(keys, answers, limits) if not failed else None,
         notes=_notes(operations, len(failed)),
         details={"keys": len(keys), "invalid_keys": len(failed)},
@@ -160,6 +180,30 @@ def _search(
             raise
         klass, message = error.args
         raise ModelError(f"{_where(history, operations, klass)}: {message}") from None
+
+
+def _search_of_cores(limits: Limits, started: float) -> Search:
+    """The same search for relaxed histories; the time limit of the call holds for it too."""
+    deadline = time.perf_counter() + _CORE_SECONDS
+    if limits.seconds is not None:
+        deadline = min(deadline, started + limits.seconds)
+
+    def search(history: History, model: Model) -> bool | None:
+        left = min(deadline - time.perf_counter(), _CORE_SEARCH_SECONDS)
+        if left <= 0:
+            return None
+        columns = (history.time, history.process, history.type, history.f, history.key)
+        try:
+            operations = Operations(*columns, history.value, history.pairs)
+            answers, _ = _search(history, operations, model, "auto", Limits(left, limits.bytes, 1))
+        except Exception:
+            # A model in Python may raise in a state that it did not meet before.  The verdict
+            # stands; a core is only an explanation.
+            return None
+        found = merge_valid(_valid(answer) for answer in answers)
+        return None if found == "unknown" else found
+
+    return search
 
 
 def _call(history: History, klass: tuple[int, int, int, bool]) -> Call:

@@ -108,6 +108,10 @@ def _failure(failure: dict[str, Any], drawing: str | None) -> Iterator[str]:
     if drawing:
         yield ""
         yield from (f"  {_unpainted(line)}" for line in drawing.splitlines())
+    core = failure.get("details", {}).get("core")
+    if core is not None:
+        yield ""
+        yield f"  {printable(core['sentence'])}"
     states = [value_text(state) for state in failure["states"]]
     if states:
         yield ""
