@@ -93,22 +93,30 @@ impl Operations {
 struct Gathering<'a> {
     columns: &'a Columns<'a>,
     classes: Vec<ClassKey>,
-    class_of: HashMap<ClassKey, u32, FxBuildHasher>,
+    class_of: HashMap<(u64, u64), u32, FxBuildHasher>,
     layouts: Vec<(i32, Layout)>,
-    layout_of: HashMap<i32, u32, FxBuildHasher>,
-    /// The layout and operation that an invocation event became.
-    placed: Vec<(u32, u32)>,
+    /// The layout of each key, by code + 1; `NONE` for a key that has not appeared.
+    layout_of: Vec<u32>,
+    /// The operation that an invocation event became, in the layout of its key.
+    placed: Vec<u32>,
 }
+
+const NONE: u32 = u32::MAX;
 
 impl<'a> Gathering<'a> {
     fn new(columns: &'a Columns<'a>) -> Self {
+        let keys = columns
+            .key
+            .iter()
+            .max()
+            .map_or(0, |&code| (code + 2) as usize);
         Gathering {
             columns,
             classes: Vec::new(),
             class_of: HashMap::default(),
             layouts: Vec::new(),
-            layout_of: HashMap::default(),
-            placed: vec![(0, 0); columns.kind.len()],
+            layout_of: vec![NONE; keys],
+            placed: vec![NONE; columns.kind.len()],
         }
     }
 
@@ -120,9 +128,11 @@ impl<'a> Gathering<'a> {
         let partner = usize::try_from(columns.partner[event]).ok();
         if columns.kind[event] != INVOKE {
             if columns.kind[event] == OK {
-                let (layout, operation) =
-                    self.placed[partner.expect("a completion has an invocation")];
-                self.layouts[layout as usize].1.complete(operation);
+                let invocation = partner.expect("a completion has an invocation");
+                let layout = self.layout_of[(columns.key[invocation] + 1) as usize];
+                self.layouts[layout as usize]
+                    .1
+                    .complete(self.placed[invocation]);
             }
             return Ok(());
         }
@@ -144,7 +154,7 @@ impl<'a> Gathering<'a> {
         let layout = self.layout(columns.key[event]);
         let target = &mut self.layouts[layout as usize].1;
         if completed {
-            self.placed[event] = (layout, target.invoke(class, event as u32)?);
+            self.placed[event] = target.invoke(class, event as u32)?;
         } else {
             target.crash(class, event as u32);
         }
@@ -152,19 +162,23 @@ impl<'a> Gathering<'a> {
     }
 
     fn class(&mut self, key: ClassKey) -> u32 {
+        let halves = |high: i32, low: u32| u64::from(high as u32) << 32 | u64::from(low);
+        let asked = halves(key.f, key.argument as u32);
+        let answered = halves(key.result, u32::from(key.completed));
         let classes = &mut self.classes;
-        *self.class_of.entry(key).or_insert_with(|| {
+        *self.class_of.entry((asked, answered)).or_insert_with(|| {
             classes.push(key);
             classes.len() as u32 - 1
         })
     }
 
     fn layout(&mut self, key: i32) -> u32 {
-        let layouts = &mut self.layouts;
-        *self.layout_of.entry(key).or_insert_with(|| {
-            layouts.push((key, Layout::default()));
-            layouts.len() as u32 - 1
-        })
+        let layout = &mut self.layout_of[(key + 1) as usize];
+        if *layout == NONE {
+            *layout = self.layouts.len() as u32;
+            self.layouts.push((key, Layout::default()));
+        }
+        *layout
     }
 }
 
