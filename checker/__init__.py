@@ -1,6 +1,7 @@
 """What it means: every checker maps a history to a verdict."""
 
 from checker._certificate import verify
+from checker._certificate_file import Certificate, certificate, read_certificate, refusal
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._registers import MODELS, cas_register, kv, register
@@ -19,6 +20,7 @@ __all__ = [
     "ILLEGAL",
     "MODELS",
     "Call",
+    "Certificate",
     "Counterexample",
     "Illegal",
     "Linearization",
@@ -28,10 +30,13 @@ __all__ = [
     "Valid",
     "Verdict",
     "cas_register",
+    "certificate",
     "grow_only_set",
     "kv",
     "linearizable",
     "merge_valid",
+    "read_certificate",
+    "refusal",
     "register",
     "verify",
 ]

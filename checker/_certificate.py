@@ -14,7 +14,7 @@ import numpy as np
 
 from checker._model import ILLEGAL, Call, Model
 from checker._verdict import Linearization
-from histories import History
+from histories import History, canonical
 
 _OK, _FAIL = 1, 2
 
@@ -32,10 +32,21 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
         if history.pairs[index] >= 0 and history.type[history.pairs[index]] == _OK
     }
     placed: set[int] = set()
+    keys: set[bytes] = set()
     for certificate in certificates:
         state, latest = model.initial, -1
+        text = canonical(certificate.key)
+        if text in keys:
+            return f"the key {text.decode()} has two orders"
+        keys.add(text)
+        code = -1 if certificate.key is None else history.keys.code_of(text)
         for index in map(int, certificate.order):
-            if index in placed or history.type[index] != 0 or history.process[index] < 0:
+            if (
+                not 0 <= index < len(history)
+                or index in placed
+                or history.type[index] != 0
+                or history.process[index] < 0
+            ):
                 return f"event {index} is not an invocation to be placed once"
             placed.add(index)
             partner = int(history.pairs[index])
@@ -43,7 +54,7 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
             if outcome == _FAIL:
                 return f"the operation of event {index} certainly did not happen"
             completed = outcome == _OK
-            if history.key_of(int(history.key[index])) != certificate.key:
+            if history.key[index] != code:
                 return f"the operation of event {index} is on another key"
             latest = max(latest, int(time[index]))
             if completed and time[partner] < latest:

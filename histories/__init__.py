@@ -7,6 +7,7 @@ history = History.read("history.jsonl")
 """
 
 from histories._event import NEMESIS, OBSERVER, Event, EventType, Json, Op, Process
+from histories._files import write_whole
 from histories._flaws import CorruptHistory, HistoryError, RecorderFailed, RecorderMisuse
 from histories._history import FAIL, INFO, INVOKE, OK, TYPES, History
 from histories._json import canonical
@@ -37,4 +38,5 @@ __all__ = [
     "Store",
     "Texts",
     "canonical",
+    "write_whole",
 ]

@@ -45,6 +45,16 @@ def write_atomically(
     sync_folder(folder)
 
 
+def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
+    """Put a file with this content at `path`, as a whole or not at all."""
+
+    def write(temporary: str) -> None:
+        with open(temporary, "xb") as stream:
+            stream.write(content)
+
+    write_atomically(path, write)
+
+
 def sync_folder(path: str | os.PathLike[str]) -> None:
     """Make the names in a folder durable."""
     _sync(path, os.O_DIRECTORY)

@@ -14,7 +14,7 @@ import click
 
 from momus._answer import answer, merged, print_json
 from momus._exits import Refusal, code_of
-from momus._judge import Request, judge
+from momus._judge import Request, assumed, judge
 from momus._sources import Loaded, expand, load
 from momus._telling import drawing, gist, headline, story, summary
 
@@ -31,6 +31,7 @@ def run_check(
     algorithm: str,
     format: str | None,
     report: Path | None,
+    certificate: Path | None,
 ) -> int:
     """Judge `names`, print the answer, return the exit code."""
     sources = expand(names)
@@ -38,8 +39,14 @@ def run_check(
         raise Refusal("--report draws one history; try it with one file at a time")
     if report is not None and not _writable(report):
         raise Refusal(f"{report}: no report can be written there; try another --report")
+    if certificate is not None and len(sources) > 1:
+        raise Refusal("--certificate proves one history; try it with one file at a time")
+    if certificate is not None and not _writable(certificate):
+        raise Refusal(f"{certificate}: nothing can be written there; try another --certificate")
     request = Request(model, initial, time_limit, memory_limit, algorithm, jobs)
     loaded = [load(source, format) for source in sources]
+    if certificate is not None:
+        _refuse_the_unprovable(loaded[0], request)
     answers: list[dict[str, Any]] = []
     drawings: list[str | None] = []
     for each in loaded:
@@ -48,6 +55,8 @@ def run_check(
         drawings.append(None if as_json else _drawing(each, verdict))
         if report is not None:
             answers[-1]["report"] = str(_report(each, verdict, report))
+        if certificate is not None and verdict.valid is True:
+            answers[-1]["certificate"] = str(_certificate(each, verdict, request, certificate))
     whole = answers[0] if len(answers) == 1 else merged(answers)
     if as_json:
         print_json(whole)
@@ -65,6 +74,8 @@ def _print_text(
             click.echo(line)
         if "report" in each:
             click.echo(f"\n  report: {each['report']}")
+        if "certificate" in each:
+            click.echo(f"  certificate: {each['certificate']} (see `momus verify`)")
     if len(answers) > 1:
         click.echo(summary(whole))
     elif whole["valid"] is False and "report" not in whole:
@@ -88,3 +99,22 @@ def _report(loaded: Loaded, verdict: Any, path: Path) -> Path:
     import reports
 
     return reports.render(loaded.history, verdict, path, meta=loaded.meta)
+
+
+def _refuse_the_unprovable(loaded: Loaded, request: Request) -> None:
+    from checker import MODELS
+
+    model, _ = assumed(loaded, request)
+    if model not in MODELS:
+        raise Refusal(f"there are no certificate files for the model {model}; leave it out")
+
+
+def _certificate(loaded: Loaded, verdict: Any, request: Request, path: Path) -> Path:
+    """The certificates of a valid history in one file; where it is not valid there is none."""
+    import checker
+    from histories import write_whole
+
+    model, initial = assumed(loaded, request)
+    assert isinstance(model, str), "the command line knows models by name"
+    write_whole(path, checker.certificate(loaded.history, model, initial, verdict.certificates))
+    return path

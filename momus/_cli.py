@@ -68,6 +68,12 @@ def cli() -> None:
     metavar="FILE.html",
     help="Also write a report with plots and the timeline around the violation.",
 )
+@click.option(
+    "--certificate",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="If it is valid, also write the proof, for `momus verify`.",
+)
 def check(names: tuple[str, ...], **options: Any) -> int:
     """Judge recorded histories: is there one order that explains what the clients saw?
 
@@ -76,6 +82,20 @@ def check(names: tuple[str, ...], **options: Any) -> int:
     from momus._check import run_check
 
     return run_check(names, **options)
+
+
+@cli.command(epilog="Exit code: 0 proven valid, 1 not proven, 2 usage or bad input.")
+@click.argument("name", metavar="HISTORY")
+@click.argument("proof", metavar="CERTIFICATE", type=click.Path(path_type=Path))
+@click.option("--model", "-m", metavar="NAME", help="Insist that this is the model.")
+@click.option("--initial", type=JsonValue(), metavar="JSON", help="Insist on the initial value.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+def verify(name: str, proof: Path, **options: Any) -> int:
+    """Does CERTIFICATE prove that HISTORY is valid?  Decided without any search."""
+    from momus._verify import run_verify
+
+    return run_verify(name, proof, **options)
 
 
 @cli.command(epilog=_EXITS)

@@ -86,6 +86,13 @@ def judge(loaded: Loaded, request: Request) -> Verdict:
         raise Refusal(f"{where}{refusal}") from refusal
 
 
+def assumed(loaded: Loaded, request: Request) -> tuple[str | Model, Any]:
+    """The model and the initial value that a history is judged by."""
+    guess = _model(loaded.history, loaded.meta, request)
+    model = request.model if request.model is not None else guess.model
+    return model, _initial(guess, loaded.meta, request)
+
+
 def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
     """The verdict over `history`, with everything that was assumed among its notes."""
     left_out = _operations_of_names(history)
