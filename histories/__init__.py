@@ -14,6 +14,7 @@ from histories._json import canonical
 from histories._recorder import Recorder
 from histories._store import Run, Store
 from histories._texts import Texts
+from histories._writing import write
 
 __all__ = [
     "FAIL",
@@ -38,5 +39,6 @@ __all__ = [
     "Store",
     "Texts",
     "canonical",
+    "write",
     "write_whole",
 ]

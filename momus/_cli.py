@@ -98,6 +98,21 @@ def verify(name: str, proof: Path, **options: Any) -> int:
     return run_verify(name, proof, **options)
 
 
+@cli.command(epilog="Exit code: 0 converted, also if something was lost, 2 usage or bad input.")
+@click.argument("name", metavar="IN")
+@click.argument("target", metavar="OUT")
+@click.option("--format", "source_format", type=click.Choice(FORMATS), help="Format of IN.")
+@click.option("--to", type=click.Choice(FORMATS), help="Format of OUT; default: by its name.")
+def convert(name: str, target: str, **options: Any) -> int:
+    """Write the history IN to OUT in another format, and say what that cannot hold.
+
+    OUT is a .jsonl, .parquet, .edn or .log (Porcupine's) file, or - for standard output.
+    """
+    from momus._convert import run_convert
+
+    return run_convert(name, target, **options)
+
+
 @cli.command(epilog=_EXITS)
 @click.argument("system", metavar="SYSTEM")
 @click.option("--workload", default="register", show_default=True, help="register or set.")
