@@ -56,7 +56,7 @@ def settle() -> None:
 
 
 def measure(
-    path: Path, model: str, initial: Json, repeat: int, time_limit_s: float
+    path: Path, model: str, initial: Json, repeat: int, time_limit_s: float, core: bool
 ) -> dict[str, Any]:
     """Check one file `repeat` times; the times are medians, the memory is that of the first."""
     seconds, processor, read = [], [], []
@@ -73,6 +73,7 @@ def measure(
             PYTHON[model](initial) if model in PYTHON else model,
             initial=None if model in PYTHON else initial,
             time_limit_s=time_limit_s,
+            core=core,
         )
         seconds.append(time.perf_counter() - began)
         processor.append(time.process_time() - worked)
@@ -108,9 +109,10 @@ def main() -> None:
     options.add_argument("--initial", type=json.loads, default=None, metavar="JSON")
     options.add_argument("--repeat", type=int, default=1)
     options.add_argument("--time-limit-s", type=float, default=600.0)
+    options.add_argument("--core", action="store_true", help="reduce violations to their core, too")
     o = options.parse_args()
     for path in o.files:
-        json.dump(measure(path, o.model, o.initial, o.repeat, o.time_limit_s), sys.stdout)
+        json.dump(measure(path, o.model, o.initial, o.repeat, o.time_limit_s, o.core), sys.stdout)
         print(flush=True)
 
 

@@ -171,7 +171,9 @@ def stale_read(bench: Bench) -> Iterator[Row]:
 
 
 def _alone(bench: Bench, title: str, clients: Clients, limit_s: float, verdict: str) -> Row:
-    momus = bench.contest.momus([bench.file(clients)], initial="0", processes=bench.repetitions)
+    momus = bench.contest.momus(
+        [bench.file(clients)], initial="0", processes=bench.repetitions, core=True
+    )
     right = momus.verdicts == (verdict,) and (verdict != "invalid" or momus.explained)
     answer = momus.verdicts[0] + (" and explained" if momus.explained else "")
     measured = f"{momus.seconds:.3f} s, {answer}"

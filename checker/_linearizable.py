@@ -71,17 +71,21 @@ def linearizable(
     memory_limit_bytes: int | None = None,
     algorithm: str = "auto",
     jobs: int | None = None,
+    core: bool = True,
 ) -> Verdict:
     """Judge whether each key of `history` is linearizable with respect to `model`.
 
     `model` is a name (`register`, `cas-register`, `kv`) with an `initial` value, or a
     `Model`, which has its own.  The limits are checked inside the search; by default there
     is no limit in time, and half of the machine's free memory.  `jobs` threads search
-    different keys (default: all cores).
+    different keys (default: all cores).  `core` says whether counterexamples are reduced to
+    the few operations that matter, which takes some hundred small searches more.
 
     Raises `ModelError` where an operation does not fit the model, and `ValueError` where
     an argument makes no sense.
     """
+    if not isinstance(history, History):
+        raise TypeError(f"a History is judged, not {history!r}; History.read(path) reads one")
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {algorithm!r}; try one of {', '.join(ALGORITHMS)}")
     started = time.perf_counter()
@@ -117,13 +121,13 @@ def linearizable(
     ]
     search = _search_of_cores(limits, started)
     effort = Effort()
-    for number, index in enumerate(failed[:_CORES_MAX]):
+    for number, index in enumerate(failed[:_CORES_MAX] if core else []):
         stuck = answers[index].stuck
         assert stuck is not None, "an invalid key has an operation that cannot be placed"
-        core = core_of(history, chosen, stuck, search, effort)
-        if core is not None:
+        found = core_of(history, chosen, stuck, search, effort)
+        if found is not None:
             counterexamples[number] = with_core(
-                counterexamples[number], history, chosen, stuck, answers[index].writer, core
+                counterexamples[number], history, chosen, stuck, answers[index].writer, found
             )
     return Verdict(
         valid=merge_valid(_valid(answer) for answer in answers),

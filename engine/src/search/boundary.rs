@@ -1,7 +1,8 @@
 //! The Python boundary of the search: columns in, answers out, and nothing decided.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{sync_channel, RecvTimeoutError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,10 +73,10 @@ impl Algorithm {
 /// A decision, and the texts of its configurations' states.
 type Judged = (Outcome, &'static str, Vec<String>);
 
-/// Histories of up to this many operations are tried on the spot, for this many steps a key;
-/// nothing else, not even a signal, is heeded meanwhile.
+/// Histories of up to this many operations are tried on the spot, with so many steps more
+/// than operations for each key.  No signal is heeded meanwhile, so that must be soon over.
 const SMALL: usize = 10_000;
-const STEPS_AT_ONCE: u64 = 100_000;
+const STEPS_AT_ONCE: u64 = 1_000;
 
 /// The limits of a call.
 #[derive(FromPyObject)]
@@ -271,7 +272,7 @@ impl Operations {
                 .bytes
                 .map(|bytes| bytes / jobs.min(self.gathered.keys.len().max(1))),
             steps: None,
-            cancelled: AtomicBool::new(false),
+            cancelled: Arc::default(),
         };
         let judge = |key: &KeyHistory, model: &mut T, budget: &Budget| {
             let (outcome, algorithm) = decide(key, model, budget);
@@ -289,28 +290,46 @@ impl Operations {
         let run = |jobs: usize, budget: &Budget| {
             search_keys(keys, &model, jobs, |key, model| judge(key, model, budget))
         };
-        let is_cut_short = |(outcome, _, _): &Judged| {
-            matches!(
-                outcome,
-                Outcome::Unknown {
-                    exhausted: Exhausted::Steps,
-                    ..
-                }
-            )
-        };
-        let mut found = Vec::new();
         // A small history is mostly decided before a thread would have started.
+        let mut found = None;
         if self.gathered.count <= SMALL {
-            found = py.detach(|| run(1, &budget.with_steps(STEPS_AT_ONCE)));
+            found = py.detach(|| at_once(keys, &model, &budget, judge));
         }
-        if self.gathered.count > SMALL || found.iter().any(is_cut_short) {
-            found = interruptible(py, &budget, || run(jobs, &budget))?;
-        }
+        let found = match found {
+            Some(found) => found,
+            None => interruptible(py, &budget, || run(jobs, &budget))?,
+        };
         found
             .into_iter()
             .map(|(outcome, algorithm, texts)| answer(py, outcome, algorithm, texts))
             .collect()
     }
+}
+
+/// Judges all keys within few steps, one after the other, or gives up.
+fn at_once<T: Clone>(
+    keys: &[(i32, KeyHistory)],
+    model: &T,
+    budget: &Budget,
+    judge: impl Fn(&KeyHistory, &mut T, &Budget) -> Judged,
+) -> Option<Vec<Judged>> {
+    let mut model = model.clone();
+    let mut found = Vec::with_capacity(keys.len());
+    for (_, key) in keys {
+        let steps = STEPS_AT_ONCE + key.len() as u64;
+        let judged = judge(key, &mut model, &budget.with_steps(steps));
+        if matches!(
+            judged.0,
+            Outcome::Unknown {
+                exhausted: Exhausted::Steps,
+                ..
+            }
+        ) {
+            return None;
+        }
+        found.push(judged);
+    }
+    Some(found)
 }
 
 /// Runs without the interpreter's lock, and stops early where a signal handler raises.

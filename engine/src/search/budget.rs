@@ -1,6 +1,7 @@
 //! Limits in seconds and bytes, checked inside the search's loop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Why a search ended early.
@@ -27,7 +28,7 @@ pub struct Budget {
     pub bytes: Option<usize>,
     /// How many configurations one search may visit.  Unlike time, it is the same each time.
     pub steps: Option<u64>,
-    pub cancelled: AtomicBool,
+    pub cancelled: Arc<AtomicBool>,
 }
 
 impl Budget {
@@ -38,17 +39,17 @@ impl Budget {
             deadline: None,
             bytes: None,
             steps: None,
-            cancelled: AtomicBool::new(false),
+            cancelled: Arc::default(),
         }
     }
 
-    /// The same limits, and one on the configurations visited.
+    /// The same limits, and at most so many configurations visited.
     pub fn with_steps(&self, steps: u64) -> Budget {
         Budget {
             deadline: self.deadline,
             bytes: self.bytes,
-            steps: Some(steps),
-            cancelled: AtomicBool::new(self.cancelled.load(Ordering::Relaxed)),
+            steps: Some(self.steps.map_or(steps, |limit| limit.min(steps))),
+            cancelled: Arc::clone(&self.cancelled),
         }
     }
 

@@ -23,7 +23,11 @@
 //!    Configurations may thereby be remembered as failed although only a wasteful
 //!    linearization exists below them; but none of these lies on a linearization that
 //!    consumes the fewest crashed operations, so one is still found if any exists.
-//! 4. A crashed operation that changes nothing in this state is not taken, for the same
+//! 4. Of open operations that do the same to every state, only the one that returns first is
+//!    tried, and a crashed one only if no other is left.  Both have been invoked, so in a
+//!    linearization that places the other one here they can change places: the one that
+//!    returns first comes no later than it did, and the other still before its own return.
+//! 5. A crashed operation that changes nothing in this state is not taken, for the same
 //!    reason; one that is read-only is never taken.
 //!
 //! Cost: one step per operation and configuration visited; a step looks at the open
@@ -361,34 +365,49 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
     /// earliest return first.
     fn gather_choices(&mut self) {
         let returning = self.key.returns[self.position as usize].operation;
-        let returning_slot = self.key.completed[returning as usize].slot;
-        let goal = self.key.completed[returning as usize].class;
+        let Completed {
+            class: goal,
+            slot: returning_slot,
+        } = self.key.completed[returning as usize];
+        // The operations to choose from, of those alike the one that returns first.
+        let mut waiting: Vec<(u32, u32, u16)> = Vec::new();
+        let mut rest = self.open.minus(&self.linearized).minus(&self.readers);
+        while let Some(slot) = rest.pop() {
+            let operation = self.in_slot[usize::from(slot)] as usize;
+            let alike = self.model.alike(self.key.completed[operation].class);
+            waiting.push((alike, self.key.deadline[operation], slot));
+        }
+        waiting.sort_unstable();
+        waiting.dedup_by_key(|(alike, _, _)| *alike);
         let mut ranked: Vec<(u64, u32)> = Vec::new();
         for (number, class) in self.crashed.takable() {
             let next = self.model.step(self.state, class);
             if next == ILLEGAL || next == self.state {
                 continue;
             }
+            let alike = self.model.alike(class);
+            if waiting
+                .binary_search_by_key(&alike, |(alike, _, _)| *alike)
+                .is_ok()
+            {
+                continue;
+            }
             let helps = self.model.step(next, goal) != ILLEGAL;
             let rank = if helps { 2 } else { 3 };
             ranked.push((rank << 32, CRASHED | number));
         }
-        let mut rest = self.open.minus(&self.linearized).minus(&self.readers);
-        while let Some(slot) = rest.pop() {
-            if slot == returning_slot {
-                continue;
-            }
+        for (_, deadline, slot) in waiting {
             let operation = self.in_slot[usize::from(slot)] as usize;
-            let next = self
-                .model
-                .step(self.state, self.key.completed[operation].class);
-            if next == ILLEGAL {
+            let class = self.key.completed[operation].class;
+            let next = self.model.step(self.state, class);
+            if slot == returning_slot || next == ILLEGAL {
                 continue;
             }
             let helps = self.model.step(next, goal) != ILLEGAL;
-            let rank = u64::from(!helps);
-            let deadline = u64::from(self.key.deadline[operation]);
-            ranked.push((rank << 32 | deadline, u32::from(slot)));
+            ranked.push((
+                u64::from(!helps) << 32 | u64::from(deadline),
+                u32::from(slot),
+            ));
         }
         ranked.sort_unstable_by(|a, b| b.cmp(a));
         self.choices

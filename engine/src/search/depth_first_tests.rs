@@ -28,9 +28,7 @@ fn key(rows: &[(RegisterOp, u32, Option<u32>)]) -> (KeyHistory, Register) {
     }
     (
         layout.finish(),
-        Register {
-            classes: rows.iter().map(|row| row.0).collect(),
-        },
+        Register::new(rows.iter().map(|row| row.0).collect()),
     )
 }
 

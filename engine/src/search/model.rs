@@ -1,5 +1,7 @@
 //! What a model is to the search: states and classes are numbers, a step is a look-up.
 
+use std::collections::HashMap;
+
 use super::history::Class;
 
 /// A state of the modelled system, interned.
@@ -17,6 +19,11 @@ pub trait Transitions {
     /// That it happens to change nothing in one state is not enough: `write(1)` in state 1
     /// may be needed later to overwrite a 2.
     fn read_only(&self, class: Class) -> bool;
+
+    /// A number that two classes share only if they do the same to every state.
+    fn alike(&self, class: Class) -> u32 {
+        class
+    }
 
     /// The state that `class` reads, where it reads a whole state.
     fn reads(&self, _class: Class) -> Option<State> {
@@ -51,6 +58,22 @@ pub enum RegisterOp {
 #[derive(Clone, Debug, Default)]
 pub struct Register {
     pub classes: Vec<RegisterOp>,
+    /// The first class with the same operation, for each class.
+    first_alike: Vec<u32>,
+}
+
+impl Register {
+    pub fn new(classes: Vec<RegisterOp>) -> Self {
+        let mut first = HashMap::new();
+        let numbered = classes.iter().zip(0..);
+        let first_alike = numbered
+            .map(|(op, class)| *first.entry(*op).or_insert(class))
+            .collect();
+        Register {
+            classes,
+            first_alike,
+        }
+    }
 }
 
 impl Transitions for Register {
@@ -73,6 +96,10 @@ impl Transitions for Register {
             RegisterOp::Cas(from, to) => from == to,
             RegisterOp::Write(_) => false,
         }
+    }
+
+    fn alike(&self, class: Class) -> u32 {
+        self.first_alike[class as usize]
     }
 
     fn reads(&self, class: Class) -> Option<State> {

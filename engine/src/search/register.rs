@@ -74,10 +74,5 @@ pub fn compile<'a>(
         };
         operations.push(operation);
     }
-    Ok((
-        Register {
-            classes: operations,
-        },
-        initial,
-    ))
+    Ok((Register::new(operations), initial))
 }
