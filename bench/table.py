@@ -20,11 +20,12 @@ _INTRODUCTION = """\
 
 Made by `make bench`, all in one run on one machine. momus and
 [Porcupine](https://github.com/anishathalye/porcupine) check the same files, each in a fresh
-process, one after the other. Times are medians of the check alone; reading the file is not
-timed, explaining a violation is (reducing it to its core only where momus is alone). *less CPU*
-compares the processor time of all threads, which other work on the machine disturbs less than
-it does the clock. Memory is the most that was resident during the check, for the whole process: for momus that includes the Python interpreter
-and its libraries, so *of it the check* says what came on top of the loaded history.
+process, one after the other. Times are medians of the check alone; reading the file is not timed,
+explaining a violation is (reducing it to its core only where momus is alone). *less CPU* compares
+the processor time of all threads, which other work on the machine disturbs less than it does the
+clock. Memory is the most that was resident during the check, for the whole process: for momus
+that includes the Python interpreter and its libraries, so *of it the check* says what came on top
+of the loaded history.
 
 The histories come from simulated clients of an atomic object (`bench/histories.py`): random
 interleaving, reads, writes and compare-and-sets in equal parts over 5 values, initially 0.
