@@ -117,6 +117,8 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
         raise Refusal("a Model has its own initial state; leave `initial` out")
     try:
         if model == "set":
+            if request.initial is not None or request.algorithm != "auto":
+                raise Refusal("a set is empty at first and has one algorithm; leave both out")
             return checker.grow_only_set(history)
         return checker.linearizable(
             history,
