@@ -63,11 +63,16 @@ class Effort:
     searches: int = SEARCHES_MAX
     operations: int = OPERATIONS_MAX
 
-    def spend(self, operations: int) -> bool:
-        """Pays for one search, if there is enough left."""
+    def spend(self, operations: int) -> None:
+        """Pays for one search; raises `Exhausted` if there is not enough left."""
         self.searches -= 1
         self.operations -= operations
-        return self.searches >= 0 and self.operations >= 0
+        if self.searches < 0 or self.operations < 0:
+            raise Exhausted
+
+
+class Exhausted(Exception):
+    """All the work allowed is done."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,10 @@ def core_of(
 
     None if the work allowed does not suffice.
     """
-    return _Relaxing.of(history, model, stuck, search, effort).core()
+    try:
+        return _Relaxing.of(history, model, stuck, search, effort).core()
+    except Exhausted:
+        return None
 
 
 @dataclass
@@ -217,12 +225,12 @@ class _Relaxing:
     def _necessary(self, window: Pieces, candidates: Ints, known_initial: bool) -> list[int] | None:
         """Those of the candidates (rows) that must stay completed, so that no other has to.
 
-        Each round finds the operation nearest to the end that is needed together with those
-        behind it and those found before, and gives up on all behind it.  (Junker, "QuickXplain",
-        2004, is the idea.)
+        They are tried in an order in which the promising ones stand last.  Each round finds
+        the last one that is needed together with those behind it and those found before, and
+        gives up on all behind it.  (Junker, "QuickXplain", 2004, is the idea.)
         """
         candidates = candidates[candidates != self.stuck]
-        candidates = candidates[np.argsort(self.recorded.end[candidates])]
+        candidates = self._by_promise(candidates)
         kept = [self.stuck]
 
         def fails(count: int) -> bool:
@@ -237,6 +245,18 @@ class _Relaxing:
             kept.append(int(candidates[place]))
             candidates = candidates[place + 1 :]
         return kept
+
+    def _by_promise(self, candidates: Ints) -> Ints:
+        """Those that end late stand last, and so do those that have to do with the stuck one.
+
+        Of the two orders each operation has the better place, so that neither a violation
+        among neighbours nor one that spans the whole history needs many kept operations.
+        """
+        candidates = candidates[np.argsort(-self.recorded.end[candidates])]
+        place = np.arange(len(candidates))
+        related = np.flatnonzero(self.noticing.related(self.stuck)[candidates])
+        place[related] = np.arange(len(related))
+        return candidates[np.argsort(-place, kind="stable")]
 
     def _relaxed(self, window: Pieces, kept: Sequence[int]) -> Pieces:
         """Of all but `kept`: what changes nothing is dropped, the others are optional."""
@@ -304,10 +324,10 @@ class _Relaxing:
             if initials is None:
                 return False
             models = [with_initial(self.model, initial) for initial in initials]
+        self.effort.spend(len(pieces))
         relaxed = _history(self.history, self.invoked, self.returned, pieces)
         for model in models:
-            if not self.effort.spend(len(pieces)):
-                return False
+            self.effort.spend(len(pieces))
             found = self.search(relaxed, model)
             if found is None:
                 # What is too hard once will be again.

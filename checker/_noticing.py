@@ -61,6 +61,10 @@ class Noticing(Protocol):
     idle: Flags
     """By row: the operation leaves every state as it is, wherever it is legal."""
 
+    def related(self, row: int) -> Flags:
+        """By row: the operation may well have to do with this one.  Only a guess, for speed."""
+        ...
+
     def without_useless(self, pieces: Pieces) -> Pieces:
         """Leaves out optional operations that cannot help to explain the others."""
         ...
@@ -89,6 +93,9 @@ class _Anything:
     def __init__(self, history: History, model: Model, invoked: Ints) -> None:
         quiet = [name in model.read_only for name in history.f_names]
         self.idle: Flags = np.array(quiet, dtype=bool)[history.f[invoked]]
+
+    def related(self, row: int) -> Flags:  # noqa: ARG002
+        return np.zeros(len(self.idle), dtype=bool)
 
     def without_useless(self, pieces: Pieces) -> Pieces:
         return pieces.where(~(pieces.optional & self.idle[pieces.row]))
@@ -146,6 +153,12 @@ class _Register:
         self.needs[cas] = np.where(found_another, -1, old)
         self.makes[cas] = np.where(found_another, -1, new)
         self.avoids[cas] = np.where(found_another, old, -1)
+
+    def related(self, row: int) -> Flags:
+        """Those that name the same value."""
+        value = max(int(self.needs[row]), int(self.avoids[row]))
+        related: Flags = (self.needs == value) | (self.makes == value) | (self.avoids == value)
+        return related if value >= 0 else np.zeros(len(related), dtype=bool)
 
     def without_useless(self, pieces: Pieces) -> Pieces:
         """Leaves out optional writes and compare-and-sets that nobody can have noticed.
@@ -229,6 +242,9 @@ class _Strings:
 
     def _text(self, code: Any) -> str:
         return self._values.decoded(int(code)) or ""
+
+    def related(self, row: int) -> Flags:  # noqa: ARG002
+        return np.zeros(len(self.idle), dtype=bool)
 
     def without_useless(self, pieces: Pieces) -> Pieces:
         """Leaves out optional puts and appends of texts that are in no string that was read.

@@ -176,6 +176,43 @@ def test_only_the_first_keys_get_a_core() -> None:
     assert ["core" in each.details for each in found] == [True] * 16 + [False] * 4
 
 
+def long_ago(writes: int) -> History:
+    """A doubtful write is read at once, and once more after many others."""
+    events: list[Event] = []
+
+    def record(process: int, type: Any, f: str, value: Any) -> None:
+        events.append(Event(len(events), len(events), process, type, f, None, value))
+
+    record(9, "invoke", "write", -1)
+    record(0, "invoke", "read", None)
+    record(0, "ok", "read", -1)
+    for value in range(writes):
+        record(0, "invoke", "write", value)
+        record(0, "ok", "write", value)
+    record(0, "invoke", "read", None)
+    record(0, "ok", "read", -1)
+    return History.from_events(events)
+
+
+def test_a_violation_that_spans_the_whole_history_has_a_small_core() -> None:
+    core = core_of(long_ago(5_000), "register")
+    assert shown(core) == [
+        (9, "write", -1, "optional"),
+        (0, "read", -1),
+        (0, "write", 4_999),
+        (0, "read", -1),
+    ]
+    assert core["stale"]["versions"] == 5_000
+
+
+def test_the_work_on_a_core_is_bounded_and_counted() -> None:
+    history = long_ago(5_000)
+    effort = Effort(operations=20_000)
+    stuck = int(history.pairs[-1])
+    assert relaxed_core(history, checker.register(0), stuck, lambda *_: None, effort) is None
+    assert effort.operations < 0
+
+
 # --- against the definition ------------------------------------------------------------------
 
 
