@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from checker._noticing import Ints, register_effects
+from checker._noticing import register_effects
 from histories import History, Json, canonical
 
 _FAIL: Final = 2
@@ -59,27 +59,20 @@ def staleness_of(history: History, initial: Json, read: int) -> Staleness | None
         others = np.arange(len(needs)) != row
         seen = end[(needs == answer) & others]
         there = [min(there[0], int(seen.min(initial=there[0])))]
-    ages = [_age(moment, begin, end, changes) for moment in there]
-    if not ages or None in ages:
+    later = np.flatnonzero(changes)
+    # Invocations come in order, so the changes begun after a moment are the last ones.
+    first = np.searchsorted(begin[later], np.array(there, dtype=np.int64), side="right")
+    if not len(first) or int(first.max()) == len(later):
         return None
-    certain = [age for age in ages if age is not None]
-    gone = max(end[change] for change, _ in certain)
-    change = next(change for change, _ in certain if end[change] == gone)
+    # The earliest end among each change and all that began after it.
+    gone_by = np.minimum.accumulate(end[later][::-1])[::-1]
+    gone = int(gone_by[first].max())
+    change = int(later[np.flatnonzero(end[later] == gone)[0]])
     return Staleness(
-        min(versions for _, versions in certain),
+        int(len(later) - first.max()),
         int(returned[change]),
         int(begin[row] - gone) if has_clock else None,
     )
-
-
-def _age(
-    there: int, begin: Ints, end: Ints, changes: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> tuple[int, int] | None:
-    """The change by which a value, there at that moment, was first gone; and how many followed."""
-    later = np.flatnonzero(changes & (begin > there))
-    if not len(later):
-        return None
-    return int(later[np.argmin(end[later])]), len(later)
 
 
 def _text(history: History, number: int) -> bytes:
