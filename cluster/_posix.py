@@ -75,9 +75,17 @@ rm -rf -- "$1"
 def kill_undo(directory: str, name: str) -> list[list[str]]:
     """The commands that end the daemon, and nothing else, from any process at any time.
 
-    A daemon that is gone already is success: the second undo finds nothing to do.
+    They end when the daemon is gone, which is a moment after it was killed.  A daemon that
+    is gone already is success: the second undo finds nothing to do.
     """
-    script = f"({_SIGNAL})\ncase $? in 0|{_GONE}) exit 0;; *) exit 1;; esac"
+    script = f"""
+left=100
+until ({_SIGNAL}); [ $? = {_GONE} ]; do
+    left=$((left - 1))
+    [ $left -gt 0 ] || {{ echo "it survived KILL for 5 s" >&2; exit 1; }}
+    sleep 0.05
+done
+"""
     return [["sh", "-c", script, "momus-kill", _pid_file(directory, name), "KILL"]]
 
 
