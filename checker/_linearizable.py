@@ -90,6 +90,13 @@ def linearizable(
         raise ValueError(f"unknown algorithm {algorithm!r}; try one of {', '.join(ALGORITHMS)}")
     started = time.perf_counter()
     chosen = _chosen(model, initial)
+    limits = Limits(
+        time_limit_s,
+        memory_limit_bytes if memory_limit_bytes is not None else _free_memory_bytes(),
+        jobs if jobs is not None else len(os.sched_getaffinity(0)),
+    )
+    if limits.jobs < 1 or (limits.seconds is not None and limits.seconds < 0):
+        raise ValueError("jobs is at least 1 and time_limit_s at least 0")
     operations = Operations(
         history.time,
         history.process,
@@ -98,14 +105,8 @@ def linearizable(
         history.key,
         history.value,
         history.pairs,
+        limits.jobs,
     )
-    limits = Limits(
-        time_limit_s,
-        memory_limit_bytes if memory_limit_bytes is not None else _free_memory_bytes(),
-        jobs if jobs is not None else len(os.sched_getaffinity(0)),
-    )
-    if limits.jobs < 1 or (limits.seconds is not None and limits.seconds < 0):
-        raise ValueError("jobs is at least 1 and time_limit_s at least 0")
     answers, states = _search(history, operations, chosen, algorithm, limits)
     keys = [history.key_of(code) for code in operations.keys]
     unfit = [key for key, answer in zip(keys, answers, strict=True) if answer.exhausted == "unfit"]
@@ -198,7 +199,7 @@ def _search_of_cores(limits: Limits, started: float) -> Search:
             return None
         columns = (history.time, history.process, history.type, history.f, history.key)
         try:
-            operations = Operations(*columns, history.value, history.pairs)
+            operations = Operations(*columns, history.value, history.pairs, 1)
             answers, _ = _search(history, operations, model, "auto", Limits(left, limits.bytes, 1))
         except Exception:
             # A model in Python may raise in a state that it did not meet before.  The verdict

@@ -58,6 +58,7 @@ class Operations:
         key: npt.NDArray[np.int32],
         value: npt.NDArray[np.int32],
         partner: npt.NDArray[np.int64],
+        jobs: int,
     ) -> None: ...
     @property
     def keys(self) -> list[int]: ...

@@ -20,6 +20,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::intervals::{Interval, NEVER};
 use super::{Finding, Operation};
+use crate::search::history::{Class, KeyHistory};
 use crate::search::model::{RegisterOp, State};
 
 /// In place of the write of the initial value.
@@ -59,6 +60,19 @@ impl Zone {
 struct Clusters {
     zones: Vec<Zone>,
     of_value: HashMap<State, u32, FxBuildHasher>,
+}
+
+/// Whether there is nothing but reads and writes: without this there is no use in `judge`.
+pub fn may_fit(key: &KeyHistory, classes: &[RegisterOp]) -> bool {
+    let mut completed = key.completed.iter().map(|operation| operation.class);
+    let mut crashed = key.crashed.iter().map(|operation| operation.class);
+    let fits = |class: Class| {
+        !matches!(
+            classes[class as usize],
+            RegisterOp::Cas(..) | RegisterOp::CasMismatch(_)
+        )
+    };
+    completed.all(fits) && crashed.all(fits)
 }
 
 /// Judges a register that holds `initial` at first.  Unfit where a value is written twice,

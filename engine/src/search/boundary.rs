@@ -90,6 +90,7 @@ struct Limits {
 impl Operations {
     /// Groups the client operations of a history.  All columns have one entry per event;
     /// `partner` is the event that completes or invoked this one, codes are -1 for null.
+    /// Works on up to `jobs` threads.
     ///
     /// Raises `OverflowError` where more than 65,535 operations of one key are open at once.
     #[new]
@@ -103,6 +104,7 @@ impl Operations {
         key: PyReadonlyArray1<i32>,
         value: PyReadonlyArray1<i32>,
         partner: PyReadonlyArray1<i64>,
+        jobs: usize,
     ) -> PyResult<Self> {
         let columns = Columns {
             time: time.as_slice()?,
@@ -113,9 +115,11 @@ impl Operations {
             value: value.as_slice()?,
             partner: partner.as_slice()?,
         };
-        let gathered = py.detach(|| Gathered::new(&columns)).map_err(|TooWide| {
-            PyOverflowError::new_err("more than 65,535 operations of one key are open at once")
-        })?;
+        let gathered = py
+            .detach(|| Gathered::new(&columns, jobs))
+            .map_err(|TooWide| {
+                PyOverflowError::new_err("more than 65,535 operations of one key are open at once")
+            })?;
         Ok(Operations { gathered })
     }
 
@@ -187,9 +191,13 @@ impl Operations {
                 .map_err(misfit)?;
         let decide = |key: &KeyHistory, model: &mut Register, budget: &Budget| {
             if algorithm != Algorithm::Jit {
-                let intervals = intervals(key);
-                let finding = registers::judge(&intervals, &model.classes, initial);
-                let found = verified(finding, key, &intervals, initial, model, budget);
+                let found = if registers::may_fit(key, &model.classes) {
+                    let intervals = intervals(key);
+                    let finding = registers::judge(&intervals, &model.classes, initial);
+                    verified(finding, key, &intervals, initial, model, budget)
+                } else {
+                    None
+                };
                 match found {
                     Some(outcome) => return (outcome, "zones"),
                     None if algorithm == Algorithm::Monitor => return (UNFIT, "zones"),

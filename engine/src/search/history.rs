@@ -54,6 +54,16 @@ pub struct KeyHistory {
 }
 
 impl KeyHistory {
+    /// Gives each class the number that stands at its present one.
+    pub fn renumber_classes(&mut self, numbers: &[u32]) {
+        for operation in &mut self.completed {
+            operation.class = numbers[operation.class as usize];
+        }
+        for operation in &mut self.crashed {
+            operation.class = numbers[operation.class as usize];
+        }
+    }
+
     /// How many operations there are, completed and crashed.
     pub fn len(&self) -> usize {
         self.completed.len() + self.crashed.len()
@@ -113,11 +123,6 @@ impl Layout {
             event,
             position,
         });
-    }
-
-    /// How many operations there are so far.
-    pub fn len(&self) -> usize {
-        self.key.len()
     }
 
     pub fn finish(mut self) -> KeyHistory {

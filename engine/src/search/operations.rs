@@ -5,6 +5,7 @@
 //! with equal `f`, argument and result are one *class*; models speak of classes only.
 
 use std::collections::HashMap;
+use std::thread;
 
 use rustc_hash::FxBuildHasher;
 
@@ -50,76 +51,140 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Groups the client operations by key.
+    /// Groups the client operations by key, on up to `jobs` threads.
     ///
     /// Intervals are closed: where a completion and an invocation carry the same time, the
     /// invocation is put first, so that the two operations are concurrent.
-    pub fn new(columns: &Columns) -> Result<Operations, TooWide> {
+    pub fn new(columns: &Columns, jobs: usize) -> Result<Operations, TooWide> {
         let timeless = columns.time.len() > 1 && columns.time.first() == columns.time.last();
         let (order, ties) = if timeless {
             (None, 0)
         } else {
             invocations_first(columns.time, columns.kind)
         };
-        let mut gathering = Gathering::new(columns);
-        match order {
-            None => (0..columns.kind.len()).try_for_each(|event| gathering.push(event))?,
-            Some(order) => {
-                order
-                    .into_iter()
-                    .try_for_each(|event| gathering.push(event as usize))?;
+        let codes = columns
+            .key
+            .iter()
+            .max()
+            .map_or(1, |&code| (code + 2) as usize);
+        let shares = if columns.kind.len() < PARALLEL_MIN {
+            1
+        } else {
+            jobs.clamp(1, codes)
+        };
+        let gather = |share| Gathering::of_share(columns, order.as_deref(), share, shares);
+        let parts: Vec<Result<Gathering, TooWide>> = thread::scope(|scope| {
+            let others: Vec<_> = (1..shares)
+                .map(|share| scope.spawn(move || gather(share)))
+                .collect();
+            let mine = gather(0);
+            let others = others
+                .into_iter()
+                .map(|other| other.join().expect("no panic"));
+            std::iter::once(mine).chain(others).collect()
+        });
+        let mut classes = Classes::default();
+        let mut keys = Vec::new();
+        for part in parts {
+            let part = part?;
+            // Each share has numbered its classes for itself.
+            let numbers: Vec<u32> = part
+                .classes
+                .keys
+                .iter()
+                .map(|class| classes.number(*class))
+                .collect();
+            for (first, code, layout) in part.layouts {
+                let mut key = layout.finish();
+                key.renumber_classes(&numbers);
+                keys.push((first, code, key));
             }
         }
-        let count = gathering
-            .layouts
-            .iter()
-            .map(|(_, layout)| layout.len())
-            .sum();
-        let keys = gathering
-            .layouts
-            .into_iter()
-            .map(|(key, layout)| (key, layout.finish()))
-            .collect();
+        keys.sort_unstable_by_key(|(first, _, _)| *first);
+        let keys: Vec<(i32, KeyHistory)> =
+            keys.into_iter().map(|(_, code, key)| (code, key)).collect();
         Ok(Operations {
-            classes: gathering.classes,
+            classes: classes.keys,
+            count: keys.iter().map(|(_, key)| key.len()).sum(),
             keys,
-            count,
             ties,
             timeless,
         })
     }
 }
 
+/// Histories with fewer events than this are gathered by one thread.
+const PARALLEL_MIN: usize = 100_000;
+
+/// Distinct operations, numbered in order of appearance.
+#[derive(Default)]
+struct Classes {
+    keys: Vec<ClassKey>,
+    numbers: HashMap<(u64, u64), u32, FxBuildHasher>,
+}
+
+impl Classes {
+    #[inline]
+    fn number(&mut self, key: ClassKey) -> u32 {
+        let halves = |high: i32, low: u32| u64::from(high as u32) << 32 | u64::from(low);
+        let asked = halves(key.f, key.argument as u32);
+        let answered = halves(key.result, u32::from(key.completed));
+        let keys = &mut self.keys;
+        *self.numbers.entry((asked, answered)).or_insert_with(|| {
+            keys.push(key);
+            keys.len() as u32 - 1
+        })
+    }
+}
+
+/// One share of the keys: those whose code + 1 leaves `share` when divided by `shares`.
 struct Gathering<'a> {
     columns: &'a Columns<'a>,
-    classes: Vec<ClassKey>,
-    class_of: HashMap<(u64, u64), u32, FxBuildHasher>,
-    layouts: Vec<(i32, Layout)>,
+    share: usize,
+    shares: usize,
+    classes: Classes,
+    /// First event and code of each key, and its layout, in order of first appearance.
+    layouts: Vec<(usize, i32, Layout)>,
     /// The layout of each key, by code + 1; `NONE` for a key that has not appeared.
     layout_of: Vec<u32>,
-    /// The operation that an invocation event became, in the layout of its key.
+    /// The operation that an invocation event became, in the layout of its key; `NONE` for
+    /// other events, other shares, and operations that failed or crashed.
     placed: Vec<u32>,
 }
 
 const NONE: u32 = u32::MAX;
 
 impl<'a> Gathering<'a> {
-    fn new(columns: &'a Columns<'a>) -> Self {
-        let keys = columns
+    fn of_share(
+        columns: &'a Columns<'a>,
+        order: Option<&[u32]>,
+        share: usize,
+        shares: usize,
+    ) -> Result<Self, TooWide> {
+        let codes = columns
             .key
             .iter()
             .max()
-            .map_or(0, |&code| (code + 2) as usize);
-        Gathering {
+            .map_or(1, |&code| (code + 2) as usize);
+        let mut gathering = Gathering {
             columns,
-            classes: Vec::new(),
-            class_of: HashMap::default(),
+            share,
+            shares,
+            classes: Classes::default(),
             layouts: Vec::new(),
-            layout_of: vec![NONE; keys],
+            layout_of: vec![NONE; codes],
             placed: vec![NONE; columns.kind.len()],
+        };
+        match order {
+            None => (0..columns.kind.len()).try_for_each(|event| gathering.push(event))?,
+            Some(order) => order
+                .iter()
+                .try_for_each(|event| gathering.push(*event as usize))?,
         }
+        Ok(gathering)
     }
 
+    #[inline]
     fn push(&mut self, event: usize) -> Result<(), TooWide> {
         let columns = self.columns;
         if columns.process[event] < 0 {
@@ -127,17 +192,19 @@ impl<'a> Gathering<'a> {
         }
         let partner = usize::try_from(columns.partner[event]).ok();
         if columns.kind[event] != INVOKE {
-            if columns.kind[event] == OK {
-                let invocation = partner.expect("a completion has an invocation");
+            let Some(invocation) = partner.filter(|_| columns.kind[event] == OK) else {
+                return Ok(());
+            };
+            let operation = self.placed[invocation];
+            if operation != NONE {
                 let layout = self.layout_of[(columns.key[invocation] + 1) as usize];
-                self.layouts[layout as usize]
-                    .1
-                    .complete(self.placed[invocation]);
+                self.layouts[layout as usize].2.complete(operation);
             }
             return Ok(());
         }
+        let code = columns.key[event];
         let outcome = partner.map(|partner| columns.kind[partner]);
-        if outcome == Some(FAIL) {
+        if (code + 1) as usize % self.shares != self.share || outcome == Some(FAIL) {
             return Ok(());
         }
         let completed = outcome == Some(OK);
@@ -145,40 +212,28 @@ impl<'a> Gathering<'a> {
             Some(partner) if completed => columns.value[partner],
             _ => -1,
         };
-        let class = self.class(ClassKey {
+        let class = self.classes.number(ClassKey {
             f: columns.f[event],
             argument: columns.value[event],
             result,
             completed,
         });
-        let layout = self.layout(columns.key[event]);
-        let target = &mut self.layouts[layout as usize].1;
+        let layout = self.layout(code, event);
         if completed {
-            self.placed[event] = target.invoke(class, event as u32)?;
+            self.placed[event] = layout.invoke(class, event as u32)?;
         } else {
-            target.crash(class, event as u32);
+            layout.crash(class, event as u32);
         }
         Ok(())
     }
 
-    fn class(&mut self, key: ClassKey) -> u32 {
-        let halves = |high: i32, low: u32| u64::from(high as u32) << 32 | u64::from(low);
-        let asked = halves(key.f, key.argument as u32);
-        let answered = halves(key.result, u32::from(key.completed));
-        let classes = &mut self.classes;
-        *self.class_of.entry((asked, answered)).or_insert_with(|| {
-            classes.push(key);
-            classes.len() as u32 - 1
-        })
-    }
-
-    fn layout(&mut self, key: i32) -> u32 {
-        let layout = &mut self.layout_of[(key + 1) as usize];
-        if *layout == NONE {
-            *layout = self.layouts.len() as u32;
-            self.layouts.push((key, Layout::default()));
+    fn layout(&mut self, code: i32, event: usize) -> &mut Layout {
+        let number = &mut self.layout_of[(code + 1) as usize];
+        if *number == NONE {
+            *number = self.layouts.len() as u32;
+            self.layouts.push((event, code, Layout::default()));
         }
-        *layout
+        &mut self.layouts[*number as usize].2
     }
 }
 
@@ -212,7 +267,7 @@ mod tests {
             value: &nulls,
             partner,
         };
-        Operations::new(&columns).unwrap()
+        Operations::new(&columns, 2).unwrap()
     }
 
     #[test]
