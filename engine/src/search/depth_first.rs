@@ -87,6 +87,9 @@ struct Search<'a, B: Bits, T: Transitions> {
     // The search.
     frames: Vec<Frame<B>>,
     choices: Vec<u32>,
+    /// Room for `gather_choices`, kept to save allocations.
+    waiting: Vec<(u32, u32, u16)>,
+    ranked: Vec<(u64, u32)>,
     /// The linearization so far: operations, or crashed classes marked `CRASHED`.
     order: Vec<u32>,
     failed: Failed<B>,
@@ -122,6 +125,8 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             crashed,
             frames: Vec::new(),
             choices: Vec::new(),
+            waiting: Vec::new(),
+            ranked: Vec::new(),
             order: Vec::with_capacity(key.completed.len()),
             frontier: Frontier::default(),
             forgotten: 0,
@@ -370,7 +375,8 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             slot: returning_slot,
         } = self.key.completed[returning as usize];
         // The operations to choose from, of those alike the one that returns first.
-        let mut waiting: Vec<(u32, u32, u16)> = Vec::new();
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.clear();
         let mut rest = self.open.minus(&self.linearized).minus(&self.readers);
         while let Some(slot) = rest.pop() {
             let operation = self.in_slot[usize::from(slot)] as usize;
@@ -379,7 +385,8 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         }
         waiting.sort_unstable();
         waiting.dedup_by_key(|(alike, _, _)| *alike);
-        let mut ranked: Vec<(u64, u32)> = Vec::new();
+        let mut ranked = std::mem::take(&mut self.ranked);
+        ranked.clear();
         for (number, class) in self.crashed.takable() {
             let next = self.model.step(self.state, class);
             if next == ILLEGAL || next == self.state {
@@ -396,7 +403,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             let rank = if helps { 2 } else { 3 };
             ranked.push((rank << 32, CRASHED | number));
         }
-        for (_, deadline, slot) in waiting {
+        for &(_, deadline, slot) in &waiting {
             let operation = self.in_slot[usize::from(slot)] as usize;
             let class = self.key.completed[operation].class;
             let next = self.model.step(self.state, class);
@@ -410,8 +417,9 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             ));
         }
         ranked.sort_unstable_by(|a, b| b.cmp(a));
-        self.choices
-            .extend(ranked.into_iter().map(|(_, choice)| choice));
+        self.choices.extend(ranked.iter().map(|(_, choice)| choice));
+        self.waiting = waiting;
+        self.ranked = ranked;
     }
 
     /// All choices of the last frame failed, so its configuration did.

@@ -83,6 +83,16 @@ pub struct Layout {
 pub struct TooWide;
 
 impl Layout {
+    /// With room for so many completed operations.
+    pub fn with_capacity(operations: usize) -> Self {
+        let mut layout = Layout::default();
+        layout.key.completed.reserve_exact(operations);
+        layout.key.event.reserve_exact(operations);
+        layout.key.deadline.reserve_exact(operations);
+        layout.key.returns.reserve_exact(operations);
+        layout
+    }
+
     /// A completed operation begins; answers its number, for `complete`.
     pub fn invoke(&mut self, class: Class, event: u32) -> Result<u32, TooWide> {
         let key = &mut self.key;

@@ -228,10 +228,18 @@ impl<'a> Gathering<'a> {
     }
 
     fn layout(&mut self, code: i32, event: usize) -> &mut Layout {
+        // A single key has all the operations; of many, each grows as it needs to.
+        let alone = self.layout_of.len() <= 2;
         let number = &mut self.layout_of[(code + 1) as usize];
         if *number == NONE {
+            let room = if alone {
+                self.columns.kind.len() / 2
+            } else {
+                0
+            };
             *number = self.layouts.len() as u32;
-            self.layouts.push((event, code, Layout::default()));
+            self.layouts
+                .push((event, code, Layout::with_capacity(room)));
         }
         &mut self.layouts[*number as usize].2
     }
