@@ -26,9 +26,10 @@
 //! 4. Of open operations that do the same to every state, only the one that returns first is
 //!    tried, and a crashed one only if no other is left.  Both have been invoked, so in a
 //!    linearization that places the other one here they can change places: the one that
-//!    returns first comes no later than it did, and the other still before its own return.
-//! 5. A crashed operation that changes nothing in this state is not taken, for the same
-//!    reason; one that is read-only is never taken.
+//!    returns first then comes earlier than it did, and the other where that one stood,
+//!    before the earlier of their two returns.
+//! 5. A crashed operation that changes nothing in this state is not taken, for the reason
+//!    given in 3; one that is read-only is never taken.
 //!
 //! Cost: one step per operation and configuration visited; a step looks at the open
 //! operations only (at most the number of clients), never at the length of the history.
