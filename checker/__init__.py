@@ -4,7 +4,9 @@ from checker._certificate import verify
 from checker._certificate_file import Certificate, certificate, read_certificate, refusal
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
-from checker._registers import MODELS, cas_register, kv, register
+from checker._models import MODELS
+from checker._queues import queue
+from checker._registers import cas_register, kv, register
 from checker._sets import grow_only_set
 from checker._verdict import (
     Counterexample,
@@ -35,6 +37,7 @@ __all__ = [
     "kv",
     "linearizable",
     "merge_valid",
+    "queue",
     "read_certificate",
     "refusal",
     "register",

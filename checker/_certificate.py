@@ -61,7 +61,8 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
                 return f"the operation of event {index} returned before one placed before it"
             result = history.value_of(int(history.value[partner])) if completed else None
             argument = history.value_of(int(history.value[index]))
-            call = Call(history.f_names[history.f[index]], argument, result, completed)
+            process = int(history.process[index]) if model.by_process else None
+            call = Call(history.f_names[history.f[index]], argument, result, completed, process)
             state = model.step(state, call)
             if state is ILLEGAL:
                 return f"the model does not allow the operation of event {index} there"

@@ -19,7 +19,7 @@ import numpy as np
 
 from checker._certificate import verify
 from checker._model import ModelError
-from checker._registers import MODELS
+from checker._models import MODELS
 from checker._verdict import Linearization
 from histories import History, HistoryError, Json
 

@@ -78,7 +78,7 @@ class _Indexes:
 
 
 def _crashed(history: History, operations: Operations, klass: int, count: int) -> Json:
-    f, argument, _, _ = operations.classes[klass]
+    f, argument, *_ = operations.classes[klass]
     return {"f": history.f_names[f], "value": history.value_of(argument), "times": count}
 
 

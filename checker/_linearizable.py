@@ -27,7 +27,7 @@ from checker._core import Effort, Search, core_of
 from checker._core_told import with_core
 from checker._explanation import explain
 from checker._model import Call, Model, ModelError
-from checker._registers import MODELS
+from checker._models import MODELS, MONITORS
 from checker._verdict import Linearization, Unknown, Valid, Verdict, merge_valid
 from engine._native import Answer, Operations, canonical_json
 from histories import History, Json
@@ -35,9 +35,12 @@ from histories import History, Json
 ALGORITHMS: Final = {
     "auto": "whatever is fastest for each key",
     "jit": "just-in-time linearization",
+    "monitor": "the near-linear algorithm of the model",
     "zones": "zones of distinct writes",
+    "queue": "order of distinct elements in a queue",
 }
-"""Names on the command line.  ``jit`` is the general search, the others are monitors."""
+"""Names on the command line.  ``jit`` is the general search; all behind ``monitor`` are
+monitors, each for a model."""
 
 _ASKED_MAX: Final = 10_000
 """A model in Python is asked so often, to find out what never changes a state."""
@@ -105,6 +108,7 @@ def linearizable(
         history.key,
         history.value,
         history.pairs,
+        chosen.by_process,
         limits.jobs,
     )
     answers, states = _search(history, operations, chosen, algorithm, limits)
@@ -156,17 +160,15 @@ def _chosen(model: str | Model, initial: Json) -> Model:
         return model
     if model not in MODELS:
         raise ValueError(f"unknown model {model!r}; try one of {', '.join(MODELS)}")
-    made: Model = MODELS[model](initial)
-    return made
+    return MODELS[model](initial)
 
 
 def _search(
     history: History, operations: Operations, model: Model, algorithm: str, limits: Limits
 ) -> tuple[Sequence[Answer], Sequence[Json] | None]:
     """The answer for each key, and the states by number where Python numbered them."""
-    registers = ("register", "cas-register")
-    if algorithm not in ("auto", "jit") and model.native not in registers:
-        raise ValueError(f"the algorithm {algorithm} is for {' and '.join(registers)} only")
+    if algorithm not in ("auto", "jit"):
+        algorithm = _monitor(model, algorithm)
     if model.native is None:
         asking = Asking(model, [_call(history, klass) for klass in operations.classes])
         declared = [call.f in model.read_only for call in asking.calls]
@@ -178,13 +180,27 @@ def _search(
     try:
         if model.native == "kv":
             return operations.search_strings(names, values, initial, limits), None
-        with_cas = model.native == "cas-register"
-        return operations.search_register(names, values, initial, with_cas, algorithm, limits), None
+        if model.native in ("register", "cas-register"):
+            with_cas = model.native == "cas-register"
+            asked = (names, values, initial, with_cas, algorithm, limits)
+            return operations.search_register(*asked), None
+        asked_of = (model.native, names, values, initial, algorithm, limits)
+        return operations.search_object(*asked_of), None
     except ValueError as error:
         if len(error.args) != 2:
             raise
         klass, message = error.args
         raise ModelError(f"{_where(history, operations, klass)}: {message}") from None
+
+
+def _monitor(model: Model, algorithm: str) -> str:
+    """The engine's word for the monitor of this name; it must be one for this model."""
+    name = MONITORS.get(model.native or "")
+    if name is None:
+        raise ValueError(f"there is no monitor for the model {model.name}; try auto or jit")
+    if algorithm not in ("monitor", name):
+        raise ValueError(f"the algorithm {algorithm} is not for {model.name}; try {name}")
+    return "monitor"
 
 
 def _search_of_cores(limits: Limits, started: float) -> Search:
@@ -197,9 +213,10 @@ def _search_of_cores(limits: Limits, started: float) -> Search:
         left = min(deadline - time.perf_counter(), _CORE_SEARCH_SECONDS)
         if left <= 0:
             return None
-        columns = (history.time, history.process, history.type, history.f, history.key)
+        clocked = (history.time, history.process, history.type)
         try:
-            operations = Operations(*columns, history.value, history.pairs, 1)
+            named = (history.f, history.key, history.value)
+            operations = Operations(*clocked, *named, history.pairs, model.by_process, 1)
             answers, _ = _search(history, operations, model, "auto", Limits(left, limits.bytes, 1))
         except Exception:
             # A model in Python may raise in a state that it did not meet before.  The verdict
@@ -211,14 +228,20 @@ def _search_of_cores(limits: Limits, started: float) -> Search:
     return search
 
 
-def _call(history: History, klass: tuple[int, int, int, bool]) -> Call:
-    f, argument, result, completed = klass
-    return Call(history.f_names[f], history.value_of(argument), history.value_of(result), completed)
+def _call(history: History, klass: tuple[int, int, int, bool, int]) -> Call:
+    f, argument, result, completed, process = klass
+    return Call(
+        history.f_names[f],
+        history.value_of(argument),
+        history.value_of(result),
+        completed,
+        process if process >= 0 else None,
+    )
 
 
 def _where(history: History, operations: Operations, klass: int) -> str:
     """The first operation of a class, as a place in the user's file."""
-    f, argument, _, _ = operations.classes[klass]
+    f, argument, *_ = operations.classes[klass]
     mask = (history.f == f) & (history.value == argument) & (history.type == 0)
     event = int((mask & (history.process >= 0)).argmax())
     line = history.line(event)

@@ -49,19 +49,25 @@ class Call:
     `argument` is the value of its invocation; `result` that of its `ok` completion.  Where
     `completed` is false, nobody saw the answer, `result` is None and means nothing: the
     call may have had any outcome, and `step` decides only what it does to the state.
+
+    `process` is who asked, for the models that want to know (`Model.by_process`): the
+    holder of a lock, for example.  For others it is None, since calls that differ in
+    nothing else are searched as one.
     """
 
     f: str
     argument: Json
     result: Json
     completed: bool
+    process: int | None = None
 
 
 @dataclass(frozen=True)
 class Model:
     """A sequential specification; see the module's text.
 
-    `native` names the twin of the model in the engine, for the models that have one.
+    `native` names the twin of the model in the engine, for the models that have one;
+    `by_process` says that `step` looks at `Call.process`.
     """
 
     name: str
@@ -69,6 +75,7 @@ class Model:
     step: Callable[[Any, Call], Any]
     read_only: Collection[str] = frozenset()
     native: str | None = None
+    by_process: bool = False
 
 
 class ModelError(ValueError):

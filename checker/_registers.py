@@ -7,8 +7,6 @@ object of its own, so these are models of one key.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
@@ -18,7 +16,7 @@ _READS = frozenset({"read", "get", "r"})
 _WRITES = frozenset({"write", "put", "w"})
 
 
-def _same(a: Json, b: Json) -> bool:
+def same(a: Json, b: Json) -> bool:
     """Equality as JSON has it: Python thinks that ``True == 1``, a database does not."""
     if type(a) is type(b) and isinstance(a, int | str):
         return bool(a == b)
@@ -42,7 +40,7 @@ def _whole(value: Json) -> Json:
 
 def _register_step(state: Json, call: Call) -> Json | Illegal:
     if call.f in _READS:
-        return state if not call.completed or _same(call.result, state) else ILLEGAL
+        return state if not call.completed or same(call.result, state) else ILLEGAL
     if call.f in _WRITES:
         return call.argument
     raise ModelError(f"a register has no operation {call.f!r}, only read and write")
@@ -54,7 +52,7 @@ def _cas_register_step(state: Json, call: Call) -> Json | Illegal:
     if not isinstance(call.argument, list) or len(call.argument) != 2:
         raise ModelError(f"the value of a cas is [from, to], but here it is {call.argument!r}")
     expected, new = call.argument
-    matches = _same(state, expected)
+    matches = same(state, expected)
     if call.completed and call.result is False:
         return ILLEGAL if matches else state
     return new if matches else ILLEGAL
@@ -87,7 +85,3 @@ def cas_register(initial: Json = None) -> Model:
 def kv(initial: str | None = "") -> Model:
     """A string with get, put and append; a missing key reads as the empty string."""
     return Model("kv", initial or "", _kv_step, _READS, native="kv")
-
-
-MODELS: dict[str, Any] = {"register": register, "cas-register": cas_register, "kv": kv}
-"""Makers of the models that the command line knows by name."""

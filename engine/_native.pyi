@@ -36,7 +36,7 @@ class Answer:
     """What was found for one key; indexes are positions in the history's events."""
 
     verdict: Literal["valid", "invalid", "unknown"]
-    algorithm: Literal["jit", "zones"]
+    algorithm: str
     exhausted: Literal["time", "memory", "width", "unfit"] | None
     order: np.ndarray[tuple[int], np.dtype[np.uint32]]
     stuck: int | None
@@ -58,6 +58,7 @@ class Operations:
         key: npt.NDArray[np.int32],
         value: npt.NDArray[np.int32],
         partner: npt.NDArray[np.int64],
+        by_process: bool,
         jobs: int,
     ) -> None: ...
     @property
@@ -71,7 +72,16 @@ class Operations:
     @property
     def timeless(self) -> bool: ...
     @property
-    def classes(self) -> list[tuple[int, int, int, bool]]: ...
+    def classes(self) -> list[tuple[int, int, int, bool, int]]: ...
+    def search_object(
+        self,
+        model: str,
+        names: Sequence[str],
+        values: _Values,
+        initial: str,
+        algorithm: str,
+        limits: _Limits,
+    ) -> list[Answer]: ...
     def search_register(
         self,
         names: Sequence[str],

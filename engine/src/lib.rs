@@ -1,10 +1,11 @@
 //! The native half of momus: what is too slow in Python, and nothing else.
 //!
 //! `reading` turns files into columns; `search` decides linearizability over columns, and
-//! `monitors` does for the data types that need no search.
+//! `monitors` does for the data types that need no search; `objects` are the data types.
 //! Python describes (models, formats, verdicts), Rust searches.
 
 mod monitors;
+mod objects;
 mod reading;
 mod search;
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+from checker import ILLEGAL, Call, Model
 from histories import Event, Json
 
 
@@ -41,6 +42,7 @@ class Operation:
     answer: Json | Literal[_Anything.ANYTHING]
     invoked: float
     returned: float
+    process: int = 0
 
     @property
     def optional(self) -> bool:
@@ -58,9 +60,10 @@ def operations(events: Iterable[Event]) -> list[Operation]:
     current: dict[int | str, int] = {}
     for event in events:
         if event.type == "invoke":
+            assert isinstance(event.process, int), "only clients' operations are judged"
             current[event.process] = event.index
             found[event.index] = Operation(
-                event.index, event.f, event.value, ANYTHING, event.time, math.inf
+                event.index, event.f, event.value, ANYTHING, event.time, math.inf, event.process
             )
         elif event.type == "ok":
             index = current[event.process]
@@ -143,3 +146,16 @@ def store(state: Json, op: Operation) -> tuple[bool, Json]:
     if op.f == "append":
         return True, state + op.argument
     return op.answer in (ANYTHING, state), state
+
+
+def defined_by(model: Model) -> Step:
+    """A model as its own definition, for what is held against it."""
+
+    def step(state: Json, op: Operation) -> tuple[bool, Json]:
+        seen = op.answer is not ANYTHING
+        result = op.answer if op.answer is not ANYTHING else None
+        process = op.process if model.by_process else None
+        after = model.step(state, Call(op.f, op.argument, result, seen, process))
+        return after is not ILLEGAL, after
+
+    return step

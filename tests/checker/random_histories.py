@@ -24,6 +24,9 @@ import msgspec
 from histories import Event, EventType, Json
 from tests.checker.bruteforce import Operation, Step, register, store
 
+BLOCKED: Final = object()
+"""What an object says that cannot answer now: the operation stays open for ever."""
+
 _PROCESSES_PER_KEY: Final = 100
 
 
@@ -37,6 +40,9 @@ class Object:
     functions: Sequence[str]
     argument: Callable[[Random, str], Json]
     answer: Callable[[Random, str], Json]  # anything it might say to this function
+    says: Callable[[Random, Json, Client], Json]  # what it says in this state, or BLOCKED
+    told: Callable[[Random, Client], Json]  # how it says that, in an `ok`
+    lies: Sequence[str]  # the functions of which a wrong answer is worth a try
 
 
 def _register_argument(random: Random, f: str) -> Json:
@@ -59,14 +65,41 @@ def _store_answer(random: Random, f: str) -> Json:
     return "".join(random.choices("ab", k=random.randrange(4))) if f == "get" else None
 
 
+def _value_says(_random: Random, state: Json, client: Client) -> Json:
+    """What a register or a string says: of all it might say, what is legal now."""
+    if client.f == "cas":
+        return client.argument[0] == state
+    return state if client.f in ("read", "get") else None
+
+
+def _value_told(random: Random, client: Client) -> Json:
+    """Success may be told in several ways."""
+    if client.f == "cas" and client.answer is not False:
+        return random.choice([True, None, client.argument])
+    return client.answer if client.f in ("cas", "read", "get") else client.argument
+
+
+def of_values(
+    model: str,
+    step: Step,
+    initial: Json,
+    functions: Sequence[str],
+    argument: Callable[[Random, str], Json],
+    answer: Callable[[Random, str], Json],
+) -> Object:
+    lies = ("read", "cas", "get")
+    says, told = _value_says, _value_told
+    return Object(model, step, initial, functions, argument, answer, says, told, lies)
+
+
 OBJECTS: Final = {
-    "register": Object(
+    "register": of_values(
         "register", register, 0, ("read", "write"), _register_argument, _register_answer
     ),
-    "cas-register": Object(
+    "cas-register": of_values(
         "cas-register", register, 0, ("read", "write", "cas"), _register_argument, _register_answer
     ),
-    "kv": Object("kv", store, "", ("get", "put", "append"), _store_argument, _store_answer),
+    "kv": of_values("kv", store, "", ("get", "put", "append"), _store_argument, _store_answer),
 }
 
 Kind = Literal["simulated", "mutated", "random"]
@@ -81,7 +114,7 @@ def random_history(random: Random, thing: Object, kind: Kind | None = None) -> l
 
 
 @dataclass
-class _Client:
+class Client:
     """One client in the middle of something; `ends` is how its operation will end."""
 
     process: int
@@ -93,12 +126,12 @@ class _Client:
 
 
 def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
-    clients = [_Client(process) for process in range(random.randint(2, 4))]
+    clients = [Client(process) for process in range(random.randint(2, 4))]
     left, state, time = random.randint(2, 8), thing.initial, 0
     doubtful = random.choice([0.0, 0.1, 0.4])
     events: list[Event] = []
 
-    def record(client: _Client, kind: EventType, value: Json) -> None:
+    def record(client: Client, kind: EventType, value: Json) -> None:
         events.append(Event(len(events), time, client.process, kind, client.f, None, value))
 
     while busy := [c for c in clients if c.step != "idle" or left]:
@@ -115,7 +148,9 @@ def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
             record(client, "invoke", client.argument)
         elif client.step == "invoked":
             happens = client.ends == "ok" or (client.ends != "fail" and random.random() < 0.5)
-            client.answer = _answer(state, client)
+            client.answer = thing.says(random, state, client)
+            if client.answer is BLOCKED:
+                client.answer, client.ends, happens = None, "pending", False
             if happens:
                 state = _after(thing, state, client)
             if drawn:
@@ -124,38 +159,27 @@ def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
         else:
             client.step = "idle"
             if client.ends != "pending":
-                record(client, client.ends, _reported(random, client))
+                record(client, client.ends, _reported(random, thing, client))
             if client.ends in ("info", "pending"):
                 client.process += len(clients)
     return events
 
 
-def _answer(state: Json, client: _Client) -> Json:
-    """What the object says: of all it might say, what is legal now."""
-    if client.f == "cas":
-        return client.argument[0] == state
-    return state if client.f in ("read", "get") else None
-
-
-def _after(thing: Object, state: Json, client: _Client) -> Json:
-    done = Operation(0, client.f, client.argument, client.answer, 0, 0)
+def _after(thing: Object, state: Json, client: Client) -> Json:
+    done = Operation(0, client.f, client.argument, client.answer, 0, 0, client.process)
     legal, after = thing.step(state, done)
     assert legal, (state, done)
     return after
 
 
-def _reported(random: Random, client: _Client) -> Json:
-    """Success may be told in several ways; a doubtful operation tells nothing."""
-    if client.ends != "ok":
-        return client.argument
-    if client.f == "cas" and client.answer is not False:
-        return random.choice([True, None, client.argument])
-    return client.answer if client.f in ("cas", "read", "get") else client.argument
+def _reported(random: Random, thing: Object, client: Client) -> Json:
+    """A doubtful operation tells nothing."""
+    return client.argument if client.ends != "ok" else thing.told(random, client)
 
 
 def _mutate(random: Random, thing: Object, events: list[Event]) -> list[Event]:
     """Change one answer, if there is any."""
-    told = [e for e in events if e.type == "ok" and e.f in ("read", "cas", "get")]
+    told = [e for e in events if e.type == "ok" and e.f in thing.lies]
     if not told:
         return events
     changed = random.choice(told)

@@ -120,7 +120,7 @@ def test_events_pair_by_process_and_failed_operations_are_gone() -> None:
     assert operations(events) == [
         Operation(0, "write", 1, 1, 0, 2),
         Operation(4, "read", None, 1, 4, 6),
-        Operation(5, "write", 3, ANYTHING, 5, NEVER),
+        Operation(5, "write", 3, ANYTHING, 5, NEVER, process=2),
     ]
 
 

@@ -465,7 +465,7 @@ def test_the_algorithm_is_named_and_can_be_chosen() -> None:
     assert checker.linearizable(repeated, "register").algorithm == "just-in-time linearization"
     with pytest.raises(ValueError, match="do not meet the conditions of the algorithm zones"):
         checker.linearizable(repeated, "register", algorithm="zones")
-    with pytest.raises(ValueError, match="try one of auto, jit, zones"):
+    with pytest.raises(ValueError, match="try one of auto, jit, monitor, zones"):
         checker.linearizable(repeated, "register", algorithm="magic")
 
 

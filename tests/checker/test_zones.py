@@ -13,10 +13,10 @@ import pytest
 from checker import linearizable
 from histories import History
 from tests.checker.bruteforce import register
-from tests.checker.random_histories import Object, pack, random_history
+from tests.checker.random_histories import of_values, pack, random_history
 from tests.checker.test_oracle_agrees import check_batch
 
-DISTINCT = Object(
+DISTINCT = of_values(
     "register",
     register,
     0,

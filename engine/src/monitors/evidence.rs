@@ -1,22 +1,21 @@
 //! What a monitor says is checked before it is believed.
 
+use std::collections::HashSet;
+
 use super::intervals::{Interval, NEVER};
-use super::{Finding, Operation, CRASHED};
+use super::{Finding, Operation, Part, CRASHED};
 use crate::search::budget::Budget;
-use crate::search::history::{KeyHistory, Layout};
+use crate::search::history::{Class, KeyHistory, Layout};
 use crate::search::keys::search_key;
-use crate::search::model::{State, Transitions, ILLEGAL};
+use crate::search::model::{State, Transitions};
 use crate::search::outcome::Outcome;
 
-/// Where a monitor has found a contradiction, the general search visits at most this many
-/// configurations, and a few per operation, to tell where exactly things went wrong.  Many
-/// keys may fail, and each costs a fraction of a second at most.
-const STEPS_TO_EXPLAIN: u64 = 200_000;
-
-/// A search that hardly ever turns back needs no more.
-const STEPS_PER_OPERATION: u64 = 4;
-
 /// The outcome that a finding stands for, if it stands up to the check.
+///
+/// Operations that contradict each other prove nothing alone: without its write any read is
+/// impossible.  So they are joined by all operations that `part` says they depend on: the
+/// rest could be dropped from any legal sequence, and what is left would be one.  If these
+/// few have no linearization, neither has the whole.
 ///
 /// A contradiction is told as the general search tells it, by the first operation that cannot
 /// be placed; if that takes too long, by the few operations that contradict each other.
@@ -26,6 +25,7 @@ pub fn verified<T: Transitions>(
     intervals: &[Interval],
     initial: State,
     model: &mut T,
+    part: impl Fn(&T, Class) -> Part,
     budget: &Budget,
 ) -> Option<Outcome> {
     let is_invalid = |outcome: &Outcome| matches!(outcome, Outcome::Invalid(_));
@@ -44,12 +44,13 @@ pub fn verified<T: Transitions>(
             })
         }
         Finding::Contradiction(operations) => {
-            let few = restricted(key, intervals, &operations);
+            let all = joined(operations, intervals, |class| part(model, class));
+            let few = restricted(key, intervals, &all);
             let contradiction = search_key(&few, initial, model, budget);
             if !is_invalid(&contradiction) {
                 return None;
             }
-            let steps = STEPS_TO_EXPLAIN + STEPS_PER_OPERATION * intervals.len() as u64;
+            let steps = model.explained_within(intervals.len());
             let whole = search_key(key, initial, model, &budget.with_steps(steps));
             // Under a limit of the caller's own, who will come back without it, it may be
             // told later; else the contradiction has to do.
@@ -74,22 +75,47 @@ fn is_linearization<T: Transitions>(
     model: &mut T,
 ) -> bool {
     let mut placed = vec![false; intervals.len()];
-    let mut state = initial;
     let mut latest = 0;
+    let index = |operation: Operation| match operation & CRASHED {
+        0 => operation as usize,
+        _ => completed + (operation & !CRASHED) as usize,
+    };
     for &operation in order {
-        let index = match operation & CRASHED {
-            0 => operation as usize,
-            _ => completed + (operation & !CRASHED) as usize,
-        };
-        let interval = intervals[index];
+        let interval = intervals[index(operation)];
         latest = latest.max(interval.invoked);
-        state = model.step(state, interval.class);
-        if placed[index] || interval.returned < latest || state == ILLEGAL {
+        if placed[index(operation)] || interval.returned < latest {
             return false;
         }
-        placed[index] = true;
+        placed[index(operation)] = true;
     }
-    placed[..completed].iter().all(|placed| *placed)
+    let classes = order.iter().map(|&o| intervals[index(o)].class);
+    placed[..completed].iter().all(|placed| *placed) && model.replay(initial, classes)
+}
+
+/// The operations, and all that they depend on.
+fn joined(
+    mut operations: Vec<Operation>,
+    intervals: &[Interval],
+    part: impl Fn(Class) -> Part,
+) -> Vec<Operation> {
+    operations.sort_unstable();
+    operations.dedup();
+    let given = |interval: &&Interval| operations.binary_search(&interval.operation).is_ok();
+    let parts: HashSet<u32> = intervals
+        .iter()
+        .filter(given)
+        .filter_map(|interval| match part(interval.class) {
+            Part::Whole(part) | Part::Spare(part) => Some(part),
+            Part::Free | Part::Kept => None,
+        })
+        .collect();
+    let needed = |interval: &&Interval| match part(interval.class) {
+        Part::Whole(part) => parts.contains(&part),
+        Part::Spare(_) | Part::Free => false,
+        Part::Kept => true,
+    };
+    let kept = intervals.iter().filter(|i| given(i) || needed(i));
+    kept.map(|interval| interval.operation).collect()
 }
 
 /// The history of a few operations of a key, in the same order of events.

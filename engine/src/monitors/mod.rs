@@ -28,3 +28,17 @@ pub enum Finding {
     /// The history does not meet the conditions of the monitor.
     Unfit,
 }
+
+/// How a class hangs together with others: which operations may be dropped from *every*
+/// legal sequence of the data type, so that what is left is legal still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All operations of this part may be dropped together (an element of a queue).
+    Whole(u32),
+    /// It belongs to this part, and may also be dropped alone (a read of a register).
+    Spare(u32),
+    /// It may be dropped alone.
+    Free,
+    /// It may never be dropped.
+    Kept,
+}

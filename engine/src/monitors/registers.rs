@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::intervals::{Interval, NEVER};
-use super::{Finding, Operation};
+use super::{Finding, Operation, Part};
 use crate::search::history::{Class, KeyHistory};
 use crate::search::model::{RegisterOp, State};
 
@@ -73,6 +73,18 @@ pub fn may_fit(key: &KeyHistory, classes: &[RegisterOp]) -> bool {
         )
     };
     completed.all(fits) && crashed.all(fits)
+}
+
+/// A value with its reads may be dropped from a sequence, since they stand together.
+///
+/// For the values of a register whose writes are distinct.
+pub fn part(class: RegisterOp) -> Part {
+    match class {
+        RegisterOp::Read(value) => Part::Spare(value),
+        RegisterOp::Write(value) => Part::Whole(value),
+        RegisterOp::Nothing => Part::Free,
+        RegisterOp::Cas(..) | RegisterOp::CasMismatch(_) => Part::Kept,
+    }
 }
 
 /// Judges a register that holds `initial` at first.  Unfit where a value is written twice,

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 
 use super::answer::{answer, Answer};
 use super::budget::{Budget, Exhausted};
-use super::history::{KeyHistory, TooWide};
+use super::history::{Class, KeyHistory, TooWide};
 use super::keys::{search_key, search_keys};
 use super::model::{Register, State, Transitions};
 use super::operations::{Columns, Operations as Gathered};
@@ -25,6 +25,9 @@ use super::values::{States, Texts};
 use crate::monitors::evidence::verified;
 use crate::monitors::intervals::intervals;
 use crate::monitors::registers;
+use crate::objects::interned::Interned;
+use crate::objects::queue::Queue;
+use crate::objects::{Monitored, Source};
 
 /// How often a search looks whether Python has a signal to handle.
 const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
@@ -64,7 +67,7 @@ impl Algorithm {
         match name {
             "auto" => Ok(Algorithm::Auto),
             "jit" => Ok(Algorithm::Jit),
-            "zones" => Ok(Algorithm::Monitor),
+            "monitor" => Ok(Algorithm::Monitor),
             _ => Err(PyValueError::new_err("the model has no such algorithm")),
         }
     }
@@ -90,7 +93,8 @@ struct Limits {
 impl Operations {
     /// Groups the client operations of a history.  All columns have one entry per event;
     /// `partner` is the event that completes or invoked this one, codes are -1 for null.
-    /// Works on up to `jobs` threads.
+    /// Works on up to `jobs` threads.  `by_process` is whether the operations of different
+    /// processes are different classes.
     ///
     /// Raises `OverflowError` where more than 65,535 operations of one key are open at once.
     #[new]
@@ -104,6 +108,7 @@ impl Operations {
         key: PyReadonlyArray1<i32>,
         value: PyReadonlyArray1<i32>,
         partner: PyReadonlyArray1<i64>,
+        by_process: bool,
         jobs: usize,
     ) -> PyResult<Self> {
         let columns = Columns {
@@ -116,7 +121,7 @@ impl Operations {
             partner: partner.as_slice()?,
         };
         let gathered = py
-            .detach(|| Gathered::new(&columns, jobs))
+            .detach(|| Gathered::new(&columns, by_process, jobs))
             .map_err(|TooWide| {
                 PyOverflowError::new_err("more than 65,535 operations of one key are open at once")
             })?;
@@ -157,11 +162,13 @@ impl Operations {
         self.gathered.timeless
     }
 
-    /// The distinct operations: (f, argument, result, completed), in codes.
+    /// The distinct operations: (f, argument, result, completed, process), in codes; the
+    /// process is -1 unless processes count.
     #[getter]
-    fn classes(&self) -> Vec<(i32, i32, i32, bool)> {
+    fn classes(&self) -> Vec<(i32, i32, i32, bool, i32)> {
         let tuple = |class: &super::operations::ClassKey| {
-            (class.f, class.argument, class.result, class.completed)
+            let (asked, answered) = ((class.f, class.argument), (class.result, class.completed));
+            (asked.0, asked.1, answered.0, answered.1, class.process)
         };
         self.gathered.classes.iter().map(tuple).collect()
     }
@@ -194,7 +201,10 @@ impl Operations {
                 let found = if registers::may_fit(key, &model.classes) {
                     let intervals = intervals(key);
                     let finding = registers::judge(&intervals, &model.classes, initial);
-                    verified(finding, key, &intervals, initial, model, budget)
+                    let part = |model: &Register, class: Class| {
+                        registers::part(model.classes[class as usize])
+                    };
+                    verified(finding, key, &intervals, initial, model, part, budget)
                 } else {
                     None
                 };
@@ -210,6 +220,33 @@ impl Operations {
         };
         let text = |_: &_, state: State| states.text(state).to_owned();
         self.search(py, model, limits, decide, text)
+    }
+
+    /// Searches each key as the object named `model`, from the model's own initial state as
+    /// canonical JSON; the rest as in `search_register`.
+    #[allow(clippy::too_many_arguments)]
+    fn search_object(
+        &self,
+        py: Python<'_>,
+        model: &str,
+        names: Vec<String>,
+        values: (PyReadonlyArray1<i64>, PyReadonlyArray1<u8>),
+        initial: &str,
+        algorithm: &str,
+        limits: Limits,
+    ) -> PyResult<Vec<Answer>> {
+        let algorithm = Algorithm::named(algorithm)?;
+        let texts = texts(&values)?;
+        let source = Source {
+            classes: &self.gathered.classes,
+            names: &names,
+            values: &texts,
+            initial,
+        };
+        match model {
+            "queue" => self.judge(py, Queue::compile(&source), algorithm, limits),
+            _ => Err(PyValueError::new_err("the engine has no such model")),
+        }
     }
 
     /// Searches each key as a string with `get`, `put` and `append`.
@@ -254,6 +291,32 @@ impl Operations {
 }
 
 impl Operations {
+    /// Judges each key by the monitor of its data type, or else by the general search.
+    fn judge<O: Monitored>(
+        &self,
+        py: Python<'_>,
+        object: Result<O, Misfit>,
+        algorithm: Algorithm,
+        limits: Limits,
+    ) -> PyResult<Vec<Answer>> {
+        let object = object.map_err(misfit)?;
+        let part = |model: &Interned<O>, class: Class| model.object.part(class);
+        let decide = |key: &KeyHistory, model: &mut Interned<O>, budget: &Budget| {
+            if algorithm != Algorithm::Jit {
+                let intervals = intervals(key);
+                let finding = object.judge(&intervals);
+                match verified(finding, key, &intervals, 0, model, part, budget) {
+                    Some(outcome) => return (outcome, O::ALGORITHM),
+                    None if algorithm == Algorithm::Monitor => return (UNFIT, O::ALGORITHM),
+                    None => {}
+                }
+            }
+            jit(key, model, budget)
+        };
+        let model = Interned::new(object.clone());
+        self.search(py, model, limits, decide, Interned::text)
+    }
+
     fn search<T, F>(
         &self,
         py: Python<'_>,

@@ -177,7 +177,8 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         budget.check_steps(steps)?;
         let stacks = self.frames.capacity() * size_of::<Frame<B>>()
             + (self.choices.capacity() + self.order.capacity() + self.frontier.longest.capacity())
-                * 4;
+                * 4
+            + self.model.bytes();
         let table = self.failed.bytes();
         if budget.allows(stacks + table) {
             return Ok(());

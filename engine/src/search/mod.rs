@@ -18,14 +18,14 @@ mod frontier;
 pub mod history;
 pub mod keys;
 pub mod model;
-mod operations;
+pub mod operations;
 pub mod outcome;
 mod python;
-mod register;
+pub mod register;
 mod relevance;
 mod strings;
 mod surroundings;
-mod values;
+pub mod values;
 
 use pyo3::prelude::*;
 

@@ -39,6 +39,28 @@ pub trait Transitions {
     fn broken(&self) -> bool {
         false
     }
+
+    /// About how many bytes the model holds to remember its states.
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    /// How many configurations the general search may visit to tell of a history of so many
+    /// operations, known to be impossible, where exactly it goes wrong.  Many keys may fail,
+    /// and each costs a fraction of a second at most.  A search that hardly ever turns back
+    /// needs no more than a few for each operation.
+    fn explained_within(&self, operations: usize) -> u64 {
+        200_000 + 4 * operations as u64
+    }
+
+    /// Whether `classes` are legal one after the other, from `initial`.
+    fn replay(&mut self, initial: State, mut classes: impl Iterator<Item = Class>) -> bool {
+        let mut state = initial;
+        classes.all(|class| {
+            state = self.step(state, class);
+            state != ILLEGAL
+        })
+    }
 }
 
 /// The operations of a register, over interned values.

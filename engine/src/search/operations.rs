@@ -34,6 +34,8 @@ pub struct ClassKey {
     pub argument: i32,
     pub result: i32,
     pub completed: bool,
+    /// Who asked, where the model wants to know; else -1.
+    pub process: i32,
 }
 
 /// All operations of a history, by key.
@@ -55,7 +57,9 @@ impl Operations {
     ///
     /// Intervals are closed: where a completion and an invocation carry the same time, the
     /// invocation is put first, so that the two operations are concurrent.
-    pub fn new(columns: &Columns, jobs: usize) -> Result<Operations, TooWide> {
+    ///
+    /// `by_process` is whether the operations of different processes are different classes.
+    pub fn new(columns: &Columns, by_process: bool, jobs: usize) -> Result<Operations, TooWide> {
         let timeless = columns.time.len() > 1 && columns.time.first() == columns.time.last();
         let (order, ties) = if timeless {
             (None, 0)
@@ -72,7 +76,8 @@ impl Operations {
         } else {
             jobs.clamp(1, codes)
         };
-        let gather = |share| Gathering::of_share(columns, order.as_deref(), share, shares);
+        let gather =
+            |share| Gathering::of_share(columns, by_process, order.as_deref(), share, shares);
         let parts: Vec<Result<Gathering, TooWide>> = thread::scope(|scope| {
             let others: Vec<_> = (1..shares)
                 .map(|share| scope.spawn(move || gather(share)))
@@ -121,6 +126,8 @@ const PARALLEL_MIN: usize = 100_000;
 struct Classes {
     keys: Vec<ClassKey>,
     numbers: HashMap<(u64, u64), u32, FxBuildHasher>,
+    /// The same where processes count, with the process.
+    of_process: HashMap<(u64, u64, i32), u32, FxBuildHasher>,
 }
 
 impl Classes {
@@ -130,16 +137,23 @@ impl Classes {
         let asked = halves(key.f, key.argument as u32);
         let answered = halves(key.result, u32::from(key.completed));
         let keys = &mut self.keys;
-        *self.numbers.entry((asked, answered)).or_insert_with(|| {
+        let add = || {
             keys.push(key);
             keys.len() as u32 - 1
-        })
+        };
+        if key.process < 0 {
+            *self.numbers.entry((asked, answered)).or_insert_with(add)
+        } else {
+            let entry = self.of_process.entry((asked, answered, key.process));
+            *entry.or_insert_with(add)
+        }
     }
 }
 
 /// One share of the keys: those whose code + 1 leaves `share` when divided by `shares`.
 struct Gathering<'a> {
     columns: &'a Columns<'a>,
+    by_process: bool,
     share: usize,
     shares: usize,
     classes: Classes,
@@ -157,6 +171,7 @@ const NONE: u32 = u32::MAX;
 impl<'a> Gathering<'a> {
     fn of_share(
         columns: &'a Columns<'a>,
+        by_process: bool,
         order: Option<&[u32]>,
         share: usize,
         shares: usize,
@@ -168,6 +183,7 @@ impl<'a> Gathering<'a> {
             .map_or(1, |&code| (code + 2) as usize);
         let mut gathering = Gathering {
             columns,
+            by_process,
             share,
             shares,
             classes: Classes::default(),
@@ -217,6 +233,11 @@ impl<'a> Gathering<'a> {
             argument: columns.value[event],
             result,
             completed,
+            process: if self.by_process {
+                columns.process[event]
+            } else {
+                -1
+            },
         });
         let layout = self.layout(code, event);
         if completed {
@@ -275,7 +296,7 @@ mod tests {
             value: &nulls,
             partner,
         };
-        Operations::new(&columns, 2).unwrap()
+        Operations::new(&columns, false, 2).unwrap()
     }
 
     #[test]

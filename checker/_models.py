@@ -1,0 +1,38 @@
+"""The models that have a name: what the command line, run folders and certificates speak of.
+
+Each maker takes the initial value, or None for the model's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from checker._model import Model
+from checker._queues import queue
+from checker._registers import cas_register, kv, register
+from histories import Json
+
+
+def _without_initial(make: Callable[[], Model]) -> Callable[[Any], Model]:
+    """For a model that always begins empty."""
+
+    def maker(initial: Json = None) -> Model:
+        model = make()
+        if initial not in (None, []):
+            raise ValueError(f"a {model.name} is empty at first; leave `initial` out")
+        return model
+
+    return maker
+
+
+MODELS: Final[dict[str, Callable[[Any], Model]]] = {
+    "register": register,
+    "cas-register": cas_register,
+    "kv": kv,
+    "queue": _without_initial(queue),
+}
+"""Makers of models, by name."""
+
+MONITORS: Final = {"register": "zones", "cas-register": "zones", "queue": "queue"}
+"""The near-linear algorithm of each model that has one, as `ALGORITHMS` has it."""

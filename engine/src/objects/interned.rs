@@ -1,0 +1,104 @@
+//! An object whose states are numbered as they are met, so that it can be searched.
+//!
+//! Each distinct (state, class) is computed once.  States are kept whole: equality of states
+//! is what the search rests on, and a hash alone could call two different ones equal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustc_hash::FxBuildHasher;
+
+use super::Object;
+use crate::search::history::Class;
+use crate::search::model::{State, Transitions, ILLEGAL};
+
+/// What an entry of the two tables costs beside the state itself, about.
+const ENTRY_BYTES: usize = 64;
+
+/// An object as the search sees it.  The initial state has the number 0.
+#[derive(Clone)]
+pub struct Interned<O: Object> {
+    pub object: O,
+    states: Vec<Arc<O::State>>,
+    numbers: HashMap<Arc<O::State>, State, FxBuildHasher>,
+    steps: HashMap<(State, Class), State, FxBuildHasher>,
+    bytes: usize,
+}
+
+impl<O: Object> Interned<O> {
+    pub fn new(object: O) -> Self {
+        let initial = object.initial();
+        let mut interned = Interned {
+            object,
+            states: Vec::new(),
+            numbers: HashMap::default(),
+            steps: HashMap::default(),
+            bytes: 0,
+        };
+        interned.number(initial);
+        interned
+    }
+
+    pub fn text(&self, state: State) -> String {
+        self.object.text(&self.states[state as usize])
+    }
+
+    fn number(&mut self, state: O::State) -> State {
+        if let Some(&number) = self.numbers.get(&state) {
+            return number;
+        }
+        self.bytes += ENTRY_BYTES + self.object.weight(&state);
+        let number = self.states.len() as State;
+        let state = Arc::new(state);
+        self.states.push(Arc::clone(&state));
+        self.numbers.insert(state, number);
+        number
+    }
+
+    #[cold]
+    fn compute(&mut self, state: State, class: Class) -> State {
+        let mut after = O::State::clone(&self.states[state as usize]);
+        if self.object.apply(&mut after, class) {
+            self.number(after)
+        } else {
+            ILLEGAL
+        }
+    }
+}
+
+impl<O: Object> Transitions for Interned<O> {
+    #[inline]
+    fn step(&mut self, state: State, class: Class) -> State {
+        if let Some(&next) = self.steps.get(&(state, class)) {
+            return next;
+        }
+        let next = self.compute(state, class);
+        self.bytes += ENTRY_BYTES;
+        self.steps.insert((state, class), next);
+        next
+    }
+
+    fn read_only(&self, class: Class) -> bool {
+        self.object.read_only(class)
+    }
+
+    fn alike(&self, class: Class) -> u32 {
+        self.object.alike(class)
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn explained_within(&self, _operations: usize) -> u64 {
+        // A state may be as large as the history, so few of them are made for a mere
+        // explanation.
+        20_000
+    }
+
+    /// In place: nothing is numbered, so the length of the history does not matter.
+    fn replay(&mut self, _initial: State, mut classes: impl Iterator<Item = Class>) -> bool {
+        let mut state = self.object.initial();
+        classes.all(|class| self.object.apply(&mut state, class))
+    }
+}

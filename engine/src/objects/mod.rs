@@ -1,0 +1,99 @@
+//! Data types beyond registers, each as its sequential specification.
+//!
+//! An `Object` says what an operation does to a state, in place.  From that alone come the
+//! general search (`interned` numbers the states, so that the search sees a table of
+//! numbers like any other) and the replay of a certificate.  A data type for which a
+//! near-linear algorithm is known is `Monitored` too, and then that one is asked first.
+//!
+//! The definition of each of these types is its model in Python; this is its twin.
+
+pub mod interned;
+pub mod queue;
+
+use std::hash::Hash;
+
+use crate::monitors::intervals::Interval;
+use crate::monitors::{Finding, Part};
+use crate::search::history::Class;
+use crate::search::operations::ClassKey;
+use crate::search::register::Misfit;
+use crate::search::values::Texts;
+
+/// A sequential specification over the classes of one history.
+pub trait Object: Clone + Send + Sync {
+    type State: Clone + Eq + Hash + Send + Sync;
+
+    fn initial(&self) -> Self::State;
+
+    /// Lets `class` take effect.  Where that is illegal the answer is false, and the state
+    /// means nothing any more.
+    fn apply(&self, state: &mut Self::State, class: Class) -> bool;
+
+    /// Whether `class` leaves the state unchanged in *every* state in which it is legal.
+    fn read_only(&self, class: Class) -> bool;
+
+    /// A number that two classes share only if they do the same to every state.
+    fn alike(&self, class: Class) -> u32 {
+        class
+    }
+
+    /// The state as the model in Python has it, as JSON.
+    fn text(&self, state: &Self::State) -> String;
+
+    /// About how many bytes a state holds.
+    fn weight(&self, state: &Self::State) -> usize;
+}
+
+/// An object with a near-linear algorithm of its own.
+pub trait Monitored: Object {
+    /// The name of the algorithm.
+    const ALGORITHM: &'static str;
+
+    /// Judges the operations of one key.  What it finds is checked before it is believed,
+    /// so it may be clever; where its conditions are not met it answers `Unfit`.
+    fn judge(&self, intervals: &[Interval]) -> Finding;
+
+    /// What may be dropped from a legal sequence without making it illegal; a contradiction
+    /// is checked on the operations that are left.
+    fn part(&self, class: Class) -> Part;
+}
+
+/// What an object is compiled from: the classes of a history, and the texts of its codes.
+pub struct Source<'a> {
+    pub classes: &'a [ClassKey],
+    /// The names of the operations, by code.
+    pub names: &'a [String],
+    /// Canonical JSON texts, by code.
+    pub values: &'a Texts<'a>,
+    /// The canonical JSON text of the initial state of the model.
+    #[allow(dead_code)]
+    pub initial: &'a str,
+}
+
+impl Source<'_> {
+    pub fn name(&self, class: &ClassKey) -> &str {
+        &self.names[class.f as usize]
+    }
+
+    #[allow(dead_code)]
+    pub fn argument(&self, class: &ClassKey) -> &str {
+        self.values.get(class.argument)
+    }
+
+    /// `null` for an operation that did not complete.
+    #[allow(dead_code)]
+    pub fn result(&self, class: &ClassKey) -> &str {
+        self.values.get(class.result)
+    }
+
+    /// Translates each class; the error is the first that makes no sense to the model.
+    pub fn translate<Op>(
+        &self,
+        operation: impl Fn(&ClassKey) -> Result<Op, String>,
+    ) -> Result<Vec<Op>, Misfit> {
+        let numbered = self.classes.iter().enumerate();
+        numbered
+            .map(|(class, key)| operation(key).map_err(|message| Misfit { class, message }))
+            .collect()
+    }
+}
