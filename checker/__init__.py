@@ -1,6 +1,6 @@
 """What it means: every checker maps a history to a verdict."""
 
-from checker._certificate import verify
+from checker._certificate import points, verify
 from checker._certificate_file import Certificate, certificate, read_certificate, refusal
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
@@ -37,6 +37,7 @@ __all__ = [
     "kv",
     "linearizable",
     "merge_valid",
+    "points",
     "queue",
     "read_certificate",
     "refusal",

@@ -1,9 +1,9 @@
 """The verifier: is this order of operations really a linearization of that history?
 
 It knows nothing of the search that found the order.  It replays the model along the order,
-and checks that each operation can be given a point in time inside its interval such that
-the points do not decrease.  That is so iff no operation returned before one placed in
-front of it was invoked: take as point the latest invocation so far.
+and checks that the operations' points in time do not decrease and lie inside their
+intervals.  Where an order comes without points, the earliest that fit are taken: the latest
+invocation so far.  If these do not fit, none do.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
             return f"the key {text.decode()} has two orders"
         keys.add(text)
         code = -1 if certificate.key is None else history.keys.code_of(text)
-        for index in map(int, certificate.order):
+        points = certificate.points
+        if points is not None and len(points) != len(certificate.order):
+            return f"the key {text.decode()} has not one point in time for each operation"
+        for place, index in enumerate(map(int, certificate.order)):
             if (
                 not 0 <= index < len(history)
                 or index in placed
@@ -56,9 +59,12 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
             completed = outcome == _OK
             if history.key[index] != code:
                 return f"the operation of event {index} is on another key"
-            latest = max(latest, int(time[index]))
+            point = max(latest, int(time[index])) if points is None else int(points[place])
+            if point < latest or point < time[index]:
+                return f"the operation of event {index} takes effect too early"
+            latest = point
             if completed and time[partner] < latest:
-                return f"the operation of event {index} returned before one placed before it"
+                return f"the operation of event {index} returned before it takes effect there"
             result = history.value_of(int(history.value[partner])) if completed else None
             argument = history.value_of(int(history.value[index]))
             process = int(history.process[index]) if model.by_process else None
@@ -68,6 +74,16 @@ def verify(history: History, model: Model, certificates: Iterable[Linearization]
                 return f"the model does not allow the operation of event {index} there"
     missing = required - placed
     return f"the operation of event {min(missing)} is not placed" if missing else None
+
+
+def points(
+    history: History, linearization: Linearization
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """When each operation of the order can have taken effect, at the earliest; see `Linearization`.
+
+    Shape ``(n_linearized,)``.
+    """
+    return np.maximum.accumulate(_instants(history)[linearization.order])
 
 
 def _instants(history: History) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

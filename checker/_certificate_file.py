@@ -1,7 +1,8 @@
 """Certificates in a file: who says that which history is valid, and why.
 
 One JSON object: the history's name, size and digest, the model by name, the initial value,
-and for each key the indexes of the invocations in their order.  The digest is of the
+and for each key the indexes of the invocations in their order, and the instant at which each
+operation took effect, in the time of the events.  The digest is of the
 events, not of the file, so a history that was converted to another format keeps its
 certificate.  Nothing in the file is trusted: `refusal` reads it, and `verify` decides.
 """
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 import numpy as np
 
-from checker._certificate import verify
+from checker._certificate import points, verify
 from checker._model import ModelError
 from checker._models import MODELS
 from checker._verdict import Linearization
@@ -26,6 +27,7 @@ from histories import History, HistoryError, Json
 _CHUNK_EVENTS: Final = 65_536
 
 _Index = Annotated[int, msgspec.Meta(ge=0, lt=2**32)]
+_Instant = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class _Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,13 +39,14 @@ class _Of(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Json
     order: list[_Index]
+    points: list[_Instant]
 
 
 class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
     momus: Literal["certificate"]
-    version: Literal[1]
+    version: Literal[2]
     history: _Of
     model: str
     initial: Json
@@ -56,8 +59,11 @@ def certificate(
     """The text of the file that proves `history` valid; `model` is one of `MODELS`."""
     assert model in MODELS, f"the model {model} cannot be named in a file"
     of = _Of(history.source or "", len(history), _digest(history))
-    keys = [_Key(found.key, found.order.tolist()) for found in linearizations]
-    made = Certificate("certificate", 1, of, model, initial, keys)
+    keys = [
+        _Key(found.key, found.order.tolist(), points(history, found).tolist())
+        for found in linearizations
+    ]
+    made = Certificate("certificate", 2, of, model, initial, keys)
     return msgspec.json.encode(made) + b"\n"
 
 
@@ -86,7 +92,10 @@ def refusal(history: History, proof: Certificate) -> str | None:
         return "it is about another history: the digests differ"
     if proof.model not in MODELS:
         return f"there is no model {proof.model!r}; it must be one of {', '.join(MODELS)}"
-    orders = [Linearization(each.key, np.array(each.order, np.uint32)) for each in proof.keys]
+    orders = [
+        Linearization(each.key, np.array(each.order, np.uint32), np.array(each.points, np.int64))
+        for each in proof.keys
+    ]
     try:
         return verify(history, _model(proof.model, proof.initial), orders)
     except (ModelError, TypeError) as error:

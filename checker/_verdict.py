@@ -44,11 +44,15 @@ class Linearization(msgspec.Struct, frozen=True):
     """The certificate of one key: its operations in an order that the model allows.
 
     `order` holds the indexes of their invocations, shape ``(n_linearized,)``; crashed
-    operations that took no effect are left out.  `checker.verify` accepts or refuses it.
+    operations that took no effect are left out.  `points` are the instants at which they
+    took effect, in the same order and in the time of the history's events (ns; the number
+    of the event where the history has no clock); None stands for the earliest that fit,
+    which `checker.points` tells.  `checker.verify` accepts or refuses it.
     """
 
     key: Json
     order: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    points: np.ndarray[tuple[int], np.dtype[np.int64]] | None = None
 
 
 class Unknown(msgspec.Struct, frozen=True):

@@ -34,7 +34,33 @@ def test_an_order_that_the_model_does_not_allow_is_refused() -> None:
 
 
 def test_an_order_against_real_time_is_refused() -> None:
-    assert "returned before" in (refusal(WRITE_2, READ_0, WRITE_1, READ_2) or "")
+    assert "event 1 returned before it takes effect" in (
+        refusal(WRITE_2, READ_0, WRITE_1, READ_2) or ""
+    )
+
+
+def timed(*points: int) -> str | None:
+    order = np.array([READ_0, WRITE_1, WRITE_2, READ_2], dtype=np.uint32)
+    certificate = Linearization(None, order, np.array(points, dtype=np.int64))
+    return checker.verify(HISTORY, REGISTER, [certificate])
+
+
+def test_points_in_time_can_be_told_and_are_the_earliest_that_fit() -> None:
+    order = np.array([READ_0, WRITE_1, WRITE_2, READ_2], dtype=np.uint32)
+    points = checker.points(HISTORY, Linearization(None, order))
+    begun = [int(HISTORY.time[event]) for event in (READ_0, WRITE_2, READ_2)]
+    assert points.tolist() == [begun[0], begun[0], *begun[1:]]
+    assert timed(*points.tolist()) is None
+
+
+def test_each_point_must_lie_inside_the_interval_of_its_operation() -> None:
+    read, write, second, last = checker.points(
+        HISTORY, Linearization(None, np.array([READ_0, WRITE_1, WRITE_2, READ_2], np.uint32))
+    ).tolist()
+    assert "event 1 takes effect too early" in (timed(read - 1, write, second, last) or "")
+    assert "event 0 takes effect too early" in (timed(read + 1, write, second, last) or "")
+    assert "event 0 returned before" in (timed(read, second, second, last) or "")
+    assert "not one point" in (timed(read, write, second) or "")
 
 
 def test_a_missing_operation_is_noticed() -> None:

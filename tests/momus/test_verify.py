@@ -81,24 +81,38 @@ def test_it_proves_no_other_history() -> None:
 
 def reverse(found: dict[str, Any]) -> None:
     found["keys"][0]["order"].reverse()
+    found["keys"][0]["points"] = [3, 3]
 
 
 def drop(found: dict[str, Any]) -> None:
     found["keys"][0]["order"].pop()
+    found["keys"][0]["points"].pop()
 
 
 def split(found: dict[str, Any]) -> None:
     [first, second] = found["keys"][0]["order"]
-    found["keys"][0]["order"] = [first]
-    found["keys"].append({"key": "x", "order": [second]})
+    [early, late] = found["keys"][0]["points"]
+    found["keys"][0] |= {"order": [first], "points": [early]}
+    found["keys"].append({"key": "x", "order": [second], "points": [late]})
 
 
 def mix(found: dict[str, Any]) -> None:
-    found["keys"][0]["order"] += found["keys"].pop()["order"]
+    other = found["keys"].pop()
+    found["keys"][0]["order"] += other["order"]
+    found["keys"][0]["points"] += other["points"]
 
 
 def beyond(found: dict[str, Any]) -> None:
     found["keys"][0]["order"].append(10_000)
+    found["keys"][0]["points"].append(10_000)
+
+
+def early(found: dict[str, Any]) -> None:
+    found["keys"][0]["points"][0] = -1
+
+
+def untimed(found: dict[str, Any]) -> None:
+    found["keys"][0]["points"].pop()
 
 
 def rename(found: dict[str, Any]) -> None:
@@ -106,7 +120,8 @@ def rename(found: dict[str, Any]) -> None:
 
 
 def initial(found: dict[str, Any]) -> None:
-    found["initial"], found["keys"][0]["order"] = 1, [3, 0]
+    found["initial"] = 1
+    found["keys"][0] |= {"order": [3, 0], "points": [3, 3]}
 
 
 @pytest.mark.parametrize(
@@ -118,6 +133,8 @@ def initial(found: dict[str, Any]) -> None:
         (mix, "on another key"),
         (beyond, "event 10000 is not an invocation"),
         (rename, "on another key"),
+        (early, "takes effect too early"),
+        (untimed, "not one point in time"),
         (initial, "returned before"),
         (lambda found: found.update(model="trust-me"), "no model"),
         (lambda found: found["history"].update(events=6), "not of 7"),
