@@ -15,7 +15,7 @@ import functools
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +29,7 @@ from checker._explanation import explain
 from checker._model import Call, Model, ModelError
 from checker._models import MODELS, MONITORS
 from checker._verdict import Linearization, Unknown, Valid, Verdict, merge_valid
-from engine._native import Answer, Operations, canonical_json
+from engine._native import Answer, Operations, Suspended, canonical_json
 from histories import History, Json
 
 ALGORITHMS: Final = {
@@ -63,6 +63,10 @@ class Limits(NamedTuple):
     seconds: float | None
     bytes: int | None
     jobs: int
+    steps: int | None = None
+    only: Sequence[int] | None = None
+    earlier: Sequence[Suspended | None] = ()
+    tell: Callable[[int, Answer], None] | None = None
 
 
 def linearizable(

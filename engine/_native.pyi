@@ -28,6 +28,14 @@ class _Limits(Protocol):
     def bytes(self) -> int | None: ...
     @property
     def jobs(self) -> int: ...
+    @property
+    def steps(self) -> int | None: ...
+    @property
+    def only(self) -> Sequence[int] | None: ...
+    @property
+    def earlier(self) -> Sequence[Suspended | None]: ...
+    @property
+    def tell(self) -> Callable[[int, Answer], None] | None: ...
 
 _Values = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 """Canonical JSON texts, end to end: offsets, one more than there are texts, and data."""
@@ -37,7 +45,7 @@ class Answer:
 
     verdict: Literal["valid", "invalid", "unknown"]
     algorithm: str
-    exhausted: Literal["time", "memory", "width", "unfit"] | None
+    exhausted: Literal["time", "memory", "steps", "width", "broken", "unfit"] | None
     order: np.ndarray[tuple[int], np.dtype[np.uint32]]
     stuck: int | None
     concurrent: list[int]
@@ -45,6 +53,19 @@ class Answer:
     position: int
     configurations: list[tuple[str, list[int], list[tuple[int, int]]]]
     configurations_total: int
+    reached: int | None
+    suspended: Suspended | None
+
+class Suspended:
+    """Where the search of one key was when it ended."""
+
+    @staticmethod
+    def from_bytes(data: bytes, states: Sequence[str]) -> Suspended: ...
+    def to_bytes(self) -> bytes: ...
+    @property
+    def states(self) -> list[str]: ...
+    @property
+    def visited(self) -> int: ...
 
 class Operations:
     """The client operations of a history by key; raises OverflowError if too many are open."""

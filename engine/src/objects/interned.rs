@@ -3,6 +3,7 @@
 //! Each distinct (state, class) is computed once.  States are kept whole: equality of states
 //! is what the search rests on, and a hash alone could call two different ones equal.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -88,6 +89,20 @@ impl<O: Object> Transitions for Interned<O> {
 
     fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    fn keep(&self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn adopt(&mut self, kept: Box<dyn Any + Send>) -> bool {
+        match kept.downcast::<Self>() {
+            Ok(kept) => {
+                *self = *kept;
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     fn explained_within(&self, _operations: usize) -> u64 {

@@ -20,8 +20,8 @@ use crate::search::register::Misfit;
 use crate::search::values::Texts;
 
 /// A sequential specification over the classes of one history.
-pub trait Object: Clone + Send + Sync {
-    type State: Clone + Eq + Hash + Send + Sync;
+pub trait Object: Clone + Send + Sync + 'static {
+    type State: Clone + Eq + Hash + Send + Sync + 'static;
 
     fn initial(&self) -> Self::State;
 

@@ -6,7 +6,7 @@
 use std::hash::Hash;
 
 /// A set of small numbers below `CAPACITY`.
-pub trait Bits: Copy + Eq + Hash {
+pub trait Bits: Copy + Eq + Hash + Send + 'static {
     /// How many members there can be.
     #[cfg(test)]
     const CAPACITY: usize;

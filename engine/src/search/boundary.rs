@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{sync_channel, RecvTimeoutError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use numpy::PyReadonlyArray1;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
-use super::answer::{answer, Answer};
-use super::budget::{Budget, Exhausted};
+use super::answer::{answer, Answer, Suspended};
+use super::budget::{Budget, Exhausted, Ledger};
 use super::history::{Class, KeyHistory, TooWide};
-use super::keys::{search_key, search_keys};
+use super::keys::{search_key, Court, Task};
 use super::model::{Register, State, Transitions};
 use super::operations::{Columns, Operations as Gathered};
-use super::outcome::Outcome;
+use super::outcome::{Configuration, Open, Outcome};
 use super::python::PythonModel;
 use super::register::{self, Misfit};
 use super::relevance::relevant;
@@ -42,10 +42,7 @@ pub struct Operations {
 type Decision = (Outcome, &'static str);
 
 /// A monitor was asked for by name, and the key does not meet its conditions.
-const UNFIT: Outcome = Outcome::Unknown {
-    exhausted: Exhausted::Unfit,
-    position: 0,
-};
+const UNFIT: Outcome = Outcome::Unknown(Open::because(Exhausted::Unfit));
 
 /// The general search, from state 0.
 fn jit<T: Transitions>(key: &KeyHistory, model: &mut T, budget: &Budget) -> Decision {
@@ -73,20 +70,64 @@ impl Algorithm {
     }
 }
 
-/// A decision, and the texts of its configurations' states.
-type Judged = (Outcome, &'static str, Vec<String>);
+/// An algorithm, and the texts of the states of the configurations found by it.
+type Manner = (&'static str, Vec<String>);
 
-/// Histories of up to this many operations are tried on the spot, with so many steps more
-/// than operations for each key.  No signal is heeded meanwhile, so that must be soon over.
-const SMALL: usize = 10_000;
-const STEPS_AT_ONCE: u64 = 1_000;
-
-/// The limits of a call.
+/// The limits of a call, and what is known from earlier ones.
 #[derive(FromPyObject)]
 struct Limits {
     seconds: Option<f64>,
     bytes: Option<usize>,
     jobs: usize,
+    /// How many configurations each search may visit.
+    steps: Option<u64>,
+    /// The numbers of the keys to be judged, if not all.
+    only: Option<Vec<usize>>,
+    /// For each of them, where an earlier call left its search; may be empty.
+    earlier: Vec<Option<Py<Suspended>>>,
+    /// Is told the number of a key and its answer, as soon as there is one, from any thread.
+    /// Then nothing is answered in the end.
+    tell: Option<Py<PyAny>>,
+}
+
+impl Limits {
+    fn budget(&self) -> Budget {
+        let most = Duration::from_secs(86_400 * 365);
+        let after = |seconds| {
+            let time = Duration::try_from_secs_f64(seconds).unwrap_or(most);
+            Instant::now() + time.min(most)
+        };
+        Budget {
+            deadline: self.seconds.map(after),
+            steps: self.steps,
+            ledger: Arc::new(Ledger::new(self.bytes)),
+            cancelled: Arc::default(),
+            earlier: None,
+        }
+    }
+
+    /// The keys to be judged.
+    fn tasks<'a>(&self, keys: &'a [(i32, KeyHistory)]) -> PyResult<Vec<Task<'a>>> {
+        let chosen = match &self.only {
+            Some(only) => only.clone(),
+            None => (0..keys.len()).collect(),
+        };
+        let fits = self.earlier.is_empty() || self.earlier.len() == chosen.len();
+        if !fits || chosen.iter().any(|&number| number >= keys.len()) {
+            return Err(PyValueError::new_err("there are no such keys"));
+        }
+        let earlier = self.earlier.iter().map(Option::as_ref);
+        let earlier = earlier.chain(std::iter::repeat(None));
+        Ok(chosen
+            .into_iter()
+            .zip(earlier)
+            .map(|(number, earlier)| Task {
+                number,
+                key: &keys[number].1,
+                earlier: earlier.map(|earlier| Arc::clone(&earlier.get().search)),
+            })
+            .collect())
+    }
 }
 
 #[pymethods]
@@ -329,78 +370,67 @@ impl Operations {
         T: Transitions + Clone + Send + Sync,
         F: Fn(&T, State) -> String + Sync,
     {
-        let deadline = limits.seconds.map(|seconds| {
-            let most = Duration::from_secs(86_400 * 365);
-            Instant::now()
-                + Duration::try_from_secs_f64(seconds)
-                    .unwrap_or(most)
-                    .min(most)
-        });
-        let jobs = limits.jobs.max(1);
-        let budget = Budget {
-            deadline,
-            bytes: limits
-                .bytes
-                .map(|bytes| bytes / jobs.min(self.gathered.keys.len().max(1))),
-            steps: None,
-            cancelled: Arc::default(),
-        };
+        let budget = limits.budget();
+        let tasks = limits.tasks(&self.gathered.keys)?;
+        let jobs = limits.jobs.clamp(1, tasks.len().max(1));
         let judge = |key: &KeyHistory, model: &mut T, budget: &Budget| {
-            let (outcome, algorithm) = decide(key, model, budget);
-            let texts: Vec<String> = match &outcome {
-                Outcome::Invalid(violation) => violation
-                    .configurations
-                    .iter()
-                    .map(|c| text(model, c.state))
-                    .collect(),
-                _ => Vec::new(),
+            let (mut outcome, algorithm) = decide(key, model, budget);
+            let told = |c: &Configuration| c.told.clone().unwrap_or_else(|| text(model, c.state));
+            let texts = match &mut outcome {
+                Outcome::Invalid(violation) => violation.configurations.iter().map(told).collect(),
+                Outcome::Unknown(open) => {
+                    if let Some(suspension) = &mut open.suspension {
+                        suspension.tell(|state| text(model, state));
+                    }
+                    Vec::new()
+                }
+                Outcome::Valid { .. } => Vec::new(),
             };
-            (outcome, algorithm, texts)
+            (outcome, (algorithm, texts))
         };
-        let keys = &self.gathered.keys;
-        let run = |jobs: usize, budget: &Budget| {
-            search_keys(keys, &model, jobs, |key, model| judge(key, model, budget))
+        let found: Mutex<Vec<(usize, (Outcome, Manner))>> = Mutex::default();
+        let failure: Mutex<Option<PyErr>> = Mutex::default();
+        let hear = |number: usize, judged: (Outcome, Manner)| {
+            let Some(tell) = &limits.tell else {
+                let mut found = found.lock().expect("nobody panics with the lock");
+                return found.push((number, judged));
+            };
+            let told = Python::attach(|py| {
+                let (outcome, (algorithm, texts)) = judged;
+                let answer = answer(py, outcome, algorithm, texts)?;
+                tell.call1(py, (number, answer)).map(|_| ())
+            });
+            if let Err(error) = told {
+                budget.cancelled.store(true, Ordering::Relaxed);
+                *failure.lock().expect("nobody panics with the lock") = Some(error);
+            }
         };
-        // A small history is mostly decided before a thread would have started.
-        let mut found = None;
-        if self.gathered.count <= SMALL {
-            found = py.detach(|| at_once(keys, &model, &budget, judge));
+        let court = Court {
+            judge,
+            hear,
+            budget: budget.clone(),
+            jobs,
+        };
+        let mut model = model;
+        model.limited_by(&budget);
+        let mut models = vec![model];
+        let tasks = py.detach(|| court.at_once(tasks, &mut models));
+        if !tasks.is_empty() {
+            while models.len() < jobs {
+                models.push(models[0].clone());
+            }
+            interruptible(py, &budget, || court.in_rounds(tasks, &mut models))?;
         }
-        let found = match found {
-            Some(found) => found,
-            None => interruptible(py, &budget, || run(jobs, &budget))?,
-        };
+        if let Some(error) = failure.into_inner().expect("no thread panicked") {
+            return Err(error);
+        }
+        let mut found = found.into_inner().expect("no thread panicked");
+        found.sort_unstable_by_key(|(number, _)| *number);
         found
             .into_iter()
-            .map(|(outcome, algorithm, texts)| answer(py, outcome, algorithm, texts))
+            .map(|(_, (outcome, (algorithm, texts)))| answer(py, outcome, algorithm, texts))
             .collect()
     }
-}
-
-/// Judges all keys within few steps, one after the other, or gives up.
-fn at_once<T: Clone>(
-    keys: &[(i32, KeyHistory)],
-    model: &T,
-    budget: &Budget,
-    judge: impl Fn(&KeyHistory, &mut T, &Budget) -> Judged,
-) -> Option<Vec<Judged>> {
-    let mut model = model.clone();
-    let mut found = Vec::with_capacity(keys.len());
-    for (_, key) in keys {
-        let steps = STEPS_AT_ONCE + key.len() as u64;
-        let judged = judge(key, &mut model, &budget.with_steps(steps));
-        if matches!(
-            judged.0,
-            Outcome::Unknown {
-                exhausted: Exhausted::Steps,
-                ..
-            }
-        ) {
-            return None;
-        }
-        found.push(judged);
-    }
-    Some(found)
 }
 
 /// Runs without the interpreter's lock, and stops early where a signal handler raises.

@@ -1,8 +1,14 @@
 //! Limits in seconds and bytes, checked inside the search's loop.
+//!
+//! A call has one deadline and one amount of bytes for all its keys.  A search that runs may
+//! hold what is not kept by suspended ones, in equal parts with the others that run: as
+//! searches end, the parts of the rest grow.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::time::Instant;
+
+use super::suspension::Suspension;
 
 /// Why a search ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,36 +27,100 @@ pub enum Exhausted {
     Unfit,
 }
 
-/// The limits of one call, shared by the searches of all its keys.
+/// How many steps pass between two looks at the clock.
+const STEPS_PER_CHECK: u64 = 1024;
+
+/// The bytes of one call, shared by the searches of all its keys.
+#[derive(Default)]
+pub struct Ledger {
+    limit: Option<usize>,
+    /// Held by suspended searches.
+    kept: AtomicUsize,
+    /// Searches that run now.
+    running: AtomicUsize,
+}
+
+impl Ledger {
+    pub fn new(limit: Option<usize>) -> Self {
+        Ledger {
+            limit,
+            ..Ledger::default()
+        }
+    }
+
+    /// What one of the searches that run may hold.
+    fn share(&self) -> usize {
+        let Some(limit) = self.limit else {
+            return usize::MAX;
+        };
+        let free = limit.saturating_sub(self.kept.load(Ordering::Relaxed));
+        free / self.running.load(Ordering::Relaxed).max(1)
+    }
+
+    pub fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// So many searches run from now on.
+    pub fn run(&self, searches: usize) {
+        self.running.store(searches, Ordering::Relaxed);
+    }
+
+    /// One of the searches that ran has ended.
+    pub fn end_one(&self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a suspended search may keep so much; a quarter of all is for suspended ones.
+    pub fn keep(&self, bytes: usize) -> bool {
+        let kept = self.kept.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let may = self.limit.is_none_or(|limit| kept <= limit / 4);
+        if !may {
+            self.kept.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// A search that was suspended takes back what it kept.
+    pub fn take_back(&self, bytes: usize) {
+        let less = |kept: usize| Some(kept.saturating_sub(bytes));
+        let _ = self
+            .kept
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+}
+
+/// The limits of one search.
+#[derive(Clone, Default)]
 pub struct Budget {
     pub deadline: Option<Instant>,
-    /// What one search may hold.
-    pub bytes: Option<usize>,
     /// How many configurations one search may visit.  Unlike time, it is the same each time.
     pub steps: Option<u64>,
+    pub ledger: Arc<Ledger>,
     pub cancelled: Arc<AtomicBool>,
+    /// Where an earlier call left the search of this key.
+    pub earlier: Option<Arc<Suspension>>,
 }
 
 impl Budget {
     /// No limits at all.
     #[cfg(test)]
     pub fn unlimited() -> Self {
-        Budget {
-            deadline: None,
-            bytes: None,
-            steps: None,
-            cancelled: Arc::default(),
-        }
+        Budget::default()
     }
 
     /// The same limits, and at most so many configurations visited.
     pub fn with_steps(&self, steps: u64) -> Budget {
         Budget {
-            deadline: self.deadline,
-            bytes: self.bytes,
             steps: Some(self.steps.map_or(steps, |limit| limit.min(steps))),
-            cancelled: Arc::clone(&self.cancelled),
+            ..self.clone()
         }
+    }
+
+    /// The step, after so many, at which the limits are to be looked at next.
+    pub fn next_check(&self, steps: u64) -> u64 {
+        let usual = steps + STEPS_PER_CHECK;
+        self.steps.map_or(usual, |limit| usual.min(limit + 1))
     }
 
     pub fn check_steps(&self, steps: u64) -> Result<(), Exhausted> {
@@ -70,7 +140,8 @@ impl Budget {
         }
     }
 
-    pub fn allows(&self, bytes: usize) -> bool {
-        self.bytes.is_none_or(|limit| bytes <= limit)
+    /// What this search may hold now, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.ledger.share()
     }
 }

@@ -63,6 +63,11 @@ impl Pool {
         self.classes[number as usize]
     }
 
+    /// Whether one of our classes has this number.
+    pub fn is_class(&self, number: u32) -> bool {
+        (number as usize) < self.classes.len()
+    }
+
     /// The classes of which something is left to take.
     pub fn takable(&self) -> impl Iterator<Item = (u32, Class)> + '_ {
         (0..self.classes.len())

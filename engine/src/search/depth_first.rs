@@ -43,70 +43,81 @@ use super::history::{Completed, KeyHistory, Return};
 use super::model::{State, Transitions, ILLEGAL};
 use super::outcome::{Configuration, Outcome, Violation};
 use super::surroundings::{concurrent, writer};
+use super::suspension::{fingerprint, NOTHING, UNASKED};
 
 /// No state: the last operation taken was not a crashed one.
 const NONE: State = ILLEGAL;
 
 /// In a choice: take a crashed operation of this class rather than the operation in a slot.
-const CRASHED: u32 = 1 << 31;
-
-/// How many steps pass between two looks at the budget.
-const STEPS_PER_CHECK: u64 = 1024;
+pub(super) const CRASHED: u32 = 1 << 31;
 
 /// A configuration with alternatives left, and what is needed to come back to it.
 #[derive(Clone, Copy)]
-struct Frame<B> {
-    position: u32,
-    state: State,
+pub(super) struct Frame<B> {
+    pub(super) position: u32,
+    pub(super) state: State,
     /// The state before the crashed operation taken last, to be justified, or `NONE`.
-    unjustified: State,
+    pub(super) unjustified: State,
     /// Length of the linearization so far.
-    placed: u32,
+    pub(super) placed: u32,
     /// Where the alternatives begin in `Search::choices`; `UNGATHERED` before they are asked
     /// for, which most frames never are.
-    choices: u32,
+    pub(super) choices: u32,
     /// The choice being tried now.
-    current: u32,
-    linearized: B,
+    pub(super) current: u32,
+    pub(super) linearized: B,
 }
 
-const UNGATHERED: u32 = u32::MAX;
+pub(super) const UNGATHERED: u32 = UNASKED;
 
-struct Search<'a, B: Bits, T: Transitions> {
-    key: &'a KeyHistory,
-    model: &'a mut T,
+pub(super) struct Search<'a, B: Bits, T: Transitions> {
+    pub(super) key: &'a KeyHistory,
+    pub(super) model: &'a mut T,
     // The configuration.
-    position: u32,
-    state: State,
-    unjustified: State,
-    linearized: B,
-    crashed: Pool,
+    pub(super) position: u32,
+    pub(super) state: State,
+    pub(super) unjustified: State,
+    pub(super) linearized: B,
+    pub(super) crashed: Pool,
     // What follows from the position.
-    open: B,
-    readers: B,
-    in_slot: Vec<u32>,
+    pub(super) open: B,
+    pub(super) readers: B,
+    pub(super) in_slot: Vec<u32>,
     // The search.
-    frames: Vec<Frame<B>>,
-    choices: Vec<u32>,
+    pub(super) frames: Vec<Frame<B>>,
+    pub(super) choices: Vec<u32>,
     /// Room for `gather_choices`, kept to save allocations.
-    waiting: Vec<(u32, u32, u16)>,
-    ranked: Vec<(u64, u32)>,
+    pub(super) waiting: Vec<(u32, u32, u16)>,
+    pub(super) ranked: Vec<(u64, u32)>,
     /// The linearization so far: operations, or crashed classes marked `CRASHED`.
-    order: Vec<u32>,
-    failed: Failed<B>,
-    frontier: Frontier,
-    forgotten: u32,
+    pub(super) order: Vec<u32>,
+    pub(super) failed: Failed<B>,
+    pub(super) frontier: Frontier,
+    pub(super) forgotten: u32,
 }
 
-/// Decides one key.
+/// Decides one key, from where an earlier search of it was suspended, if one was.
 pub fn search<B: Bits, T: Transitions>(
     key: &KeyHistory,
     initial: State,
     model: &mut T,
     budget: &Budget,
 ) -> Outcome {
+    if key.returns.is_empty() {
+        return Search::<B, T>::new(key, initial, model).success();
+    }
+    let earlier = budget.earlier.as_deref();
+    let earlier = earlier.filter(|earlier| earlier.key == fingerprint(key));
+    if let Some(earlier) = earlier {
+        let mut search = Search::<B, T>::new(key, initial, model);
+        search.recall(earlier, budget);
+        if search.repeat(earlier) {
+            return search.run(budget, earlier.visited);
+        }
+    }
     let mut search = Search::<B, T>::new(key, initial, model);
-    search.run(budget)
+    search.open_up_to(key.returns[0].opened, 0);
+    search.run(budget, 0)
 }
 
 impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
@@ -134,36 +145,43 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         }
     }
 
-    fn run(&mut self, budget: &Budget) -> Outcome {
-        if self.key.returns.is_empty() {
-            return self.success();
-        }
-        self.open_up_to(self.key.returns[0].opened, 0);
-        let mut steps = 0;
+    /// Searches on; `visited` configurations were visited in earlier calls.
+    fn run(&mut self, budget: &Budget, visited: u64) -> Outcome {
+        let (mut steps, mut check_at) = (0, budget.next_check(0));
+        // It may have been suspended between two choices.
+        let between = |frame: &Frame<B>| frame.current == NOTHING;
+        let mut entered = !self.frames.last().is_some_and(between);
         loop {
-            self.pass_returns();
-            if self.position as usize == self.key.returns.len() {
-                return self.success();
-            }
-            steps += 1;
-            if steps % STEPS_PER_CHECK == 0 {
-                if let Err(exhausted) = self.check(budget, steps) {
-                    let position = self.frontier.position;
-                    return Outcome::Unknown {
-                        exhausted,
-                        position,
-                    };
+            if entered {
+                self.pass_returns();
+                if self.position as usize == self.key.returns.len() {
+                    return self.success();
                 }
+                steps += 1;
+                if steps >= check_at || self.model.pressing() {
+                    if let Err(exhausted) = self.check(budget, steps) {
+                        return self.suspended(exhausted, visited + steps - 1, budget);
+                    }
+                    check_at = budget.next_check(steps);
+                }
+                let known = self.failed.dominates(
+                    self.position,
+                    self.state,
+                    self.linearized,
+                    self.crashed.consumed(),
+                );
+                entered = !known && self.push_frame();
             }
-            let known = self.failed.dominates(
-                self.position,
-                self.state,
-                self.linearized,
-                self.crashed.consumed(),
-            );
-            let entered = !known && self.push_frame();
-            if !entered && !self.next_choice() {
-                return self.failure();
+            if !entered {
+                entered = self.next_choice();
+            }
+            if !entered {
+                if self.frames.is_empty() {
+                    return self.failure();
+                }
+                if let Err(exhausted) = self.check(budget, steps) {
+                    return self.suspended(exhausted, visited + steps, budget);
+                }
             }
         }
     }
@@ -180,11 +198,12 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
                 * 4
             + self.model.bytes();
         let table = self.failed.bytes();
-        if budget.allows(stacks + table) {
+        let allowed = budget.bytes();
+        if stacks + table <= allowed {
             return Ok(());
         }
         self.forgotten += 1;
-        if self.forgotten > 8 || !budget.allows(stacks + table / 4) {
+        if self.forgotten > 8 || stacks + table / 4 > allowed {
             return Err(Exhausted::Memory);
         }
         self.failed.clear();
@@ -193,7 +212,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
 
     /// Admits the operations up to `end` that were invoked, beginning with `first`.
     #[inline]
-    fn open_up_to(&mut self, end: u32, first: u32) {
+    pub(super) fn open_up_to(&mut self, end: u32, first: u32) {
         for operation in first..end {
             let Completed { class, slot } = self.key.completed[operation as usize];
             self.in_slot[usize::from(slot)] = operation;
@@ -213,7 +232,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
 
     /// Forgets what has been linearized and returns now, and lets new operations in.
     #[inline]
-    fn pass_returns(&mut self) {
+    pub(super) fn pass_returns(&mut self) {
         let returns = &self.key.returns;
         while let Some(&Return { operation, opened }) = returns.get(self.position as usize) {
             let slot = self.key.completed[operation as usize].slot;
@@ -264,11 +283,16 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         self.take(u32::from(self.key.completed[returning as usize].slot))
     }
 
-    /// Enters the next untried configuration, nearest first; false if there is none.
+    /// Enters the next untried configuration, nearest first; false if there is none, or if
+    /// the model asks for a look at the limits, and then frames are left.
     fn next_choice(&mut self) -> bool {
         while let Some(frame) = self.frames.last() {
             if self.order.len() != frame.placed as usize {
                 self.come_back();
+            }
+            if self.model.pressing() {
+                self.frames.last_mut().expect("still there").current = NOTHING;
+                return false;
             }
             let gathered = self.choices.len() as u32;
             let frame = self.frames.last_mut().expect("still there");
@@ -334,7 +358,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
 
     /// Takes one choice in the present configuration, unless it is illegal or pointless.
     #[inline]
-    fn take(&mut self, choice: u32) -> bool {
+    pub(super) fn take(&mut self, choice: u32) -> bool {
         let class = if choice & CRASHED == 0 {
             self.key.completed[self.in_slot[choice as usize] as usize].class
         } else {
@@ -438,6 +462,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
             let slots = std::iter::from_fn(|| members.pop());
             Dead {
                 state: frame.state,
+                told: None,
                 linearized: slots.map(|slot| self.in_slot[usize::from(slot)]).collect(),
                 taken: self.crashed.taken().to_vec(),
             }
@@ -471,6 +496,7 @@ impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
         let event = |&operation: &u32| self.key.event[operation as usize];
         let configuration = |dead: &Dead| Configuration {
             state: dead.state,
+            told: dead.told.clone(),
             linearized: dead.linearized.iter().map(event).collect(),
             crashed: self.crashed.named(&dead.taken),
         };

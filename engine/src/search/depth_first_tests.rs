@@ -1,7 +1,9 @@
 //! Histories small enough to draw, each with its reason.
 
+use std::sync::Arc;
+
 use super::bits::Bits;
-use super::budget::{Budget, Exhausted};
+use super::budget::{Budget, Exhausted, Ledger};
 use super::depth_first::search;
 use super::history::{KeyHistory, Layout};
 use super::model::{Register, RegisterOp};
@@ -38,6 +40,13 @@ fn judge(rows: &[(RegisterOp, u32, Option<u32>)]) -> Outcome {
     let wide = search::<[u64; 2], _>(&key, 0, &mut model, &Budget::unlimited());
     assert_eq!(narrow, wide, "the width of the sets makes no difference");
     narrow
+}
+
+fn exhausted(outcome: Outcome) -> Exhausted {
+    match outcome {
+        Outcome::Unknown(open) => open.exhausted,
+        other => panic!("expected no answer, found {other:?}"),
+    }
 }
 
 fn order(rows: &[(RegisterOp, u32, Option<u32>)]) -> Vec<u32> {
@@ -171,25 +180,13 @@ fn a_budget_without_time_ends_the_search_and_says_so() {
     let mut budget = Budget::unlimited();
     budget.deadline = Some(std::time::Instant::now());
     let outcome = search::<u64, _>(&key, 0, &mut model, &budget);
-    assert!(matches!(
-        outcome,
-        Outcome::Unknown {
-            exhausted: Exhausted::Time,
-            ..
-        }
-    ));
+    assert_eq!(exhausted(outcome), Exhausted::Time);
     budget = Budget {
-        bytes: Some(1 << 20),
+        ledger: Arc::new(Ledger::new(Some(1 << 20))),
         ..Budget::unlimited()
     };
     let outcome = search::<u64, _>(&key, 0, &mut model, &budget);
-    assert!(matches!(
-        outcome,
-        Outcome::Unknown {
-            exhausted: Exhausted::Memory,
-            ..
-        }
-    ));
+    assert_eq!(exhausted(outcome), Exhausted::Memory);
 }
 
 #[test]

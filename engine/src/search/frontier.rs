@@ -10,8 +10,11 @@ use super::model::State;
 const KEPT_MAX: usize = 64;
 
 /// A configuration that failed at the furthest return.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dead {
     pub state: State,
+    /// The state as an earlier call told it; its number then means nothing.
+    pub told: Option<String>,
     /// The open operations that had been linearized.
     pub linearized: Vec<u32>,
     /// The classes of the crashed operations that had been consumed.
@@ -19,7 +22,7 @@ pub struct Dead {
 }
 
 /// The furthest return that the search reached without getting past it.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
     pub position: u32,
     pub dead: Vec<Dead>,
@@ -31,6 +34,17 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// What an earlier call had found.
+    pub fn found(position: u32, dead: Vec<Dead>, total: u64, longest: Vec<u32>) -> Self {
+        Frontier {
+            position,
+            dead,
+            total,
+            longest,
+            shared: 0,
+        }
+    }
+
     /// Notes that a configuration at `position`, reached by `order`, failed; `describe` is
     /// asked for it if it is kept.
     #[inline]
@@ -52,6 +66,16 @@ impl Frontier {
         if self.dead.len() < KEPT_MAX {
             self.dead.push(describe());
         }
+    }
+
+    /// Goes on from what an earlier call had found; the search's linearization is now `order`.
+    pub fn go_on(&mut self, earlier: &Frontier, order: &[u32]) {
+        let same = order.iter().zip(&earlier.longest);
+        self.shared = same.take_while(|(now, then)| now == then).count();
+        self.position = earlier.position;
+        self.dead.clone_from(&earlier.dead);
+        self.total = earlier.total;
+        self.longest.clone_from(&earlier.longest);
     }
 
     /// The search took its linearization back to this length.

@@ -23,8 +23,12 @@ pub mod outcome;
 mod python;
 pub mod register;
 mod relevance;
+mod resumption;
 mod strings;
 mod surroundings;
+pub mod suspension;
+#[cfg(test)]
+mod suspension_tests;
 pub mod values;
 
 use pyo3::prelude::*;
@@ -32,5 +36,6 @@ use pyo3::prelude::*;
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<boundary::Operations>()?;
     module.add_class::<answer::Answer>()?;
+    module.add_class::<answer::Suspended>()?;
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! What a model is to the search: states and classes are numbers, a step is a look-up.
 
+use std::any::Any;
 use std::collections::HashMap;
 
+use super::budget::Budget;
 use super::history::Class;
 
 /// A state of the modelled system, interned.
@@ -37,6 +39,25 @@ pub trait Transitions {
 
     /// The model itself broke (a Python exception); the search gives up at the next check.
     fn broken(&self) -> bool {
+        false
+    }
+
+    /// The limits of the call, for a model whose steps are slow.
+    fn limited_by(&mut self, _budget: &Budget) {}
+
+    /// The model wants the search to look at its limits at once.
+    fn pressing(&self) -> bool {
+        false
+    }
+
+    /// What gives the numbers of states a meaning, to be kept with a suspended search; None
+    /// where that is not possible.
+    fn keep(&self) -> Option<Box<dyn Any + Send>> {
+        None
+    }
+
+    /// Takes over what `keep` gave out, or says that it cannot.
+    fn adopt(&mut self, _kept: Box<dyn Any + Send>) -> bool {
         false
     }
 
@@ -122,6 +143,15 @@ impl Transitions for Register {
 
     fn alike(&self, class: Class) -> u32 {
         self.first_alike[class as usize]
+    }
+
+    /// A state is a value of the history, whose number is always the same.
+    fn keep(&self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(()))
+    }
+
+    fn adopt(&mut self, _kept: Box<dyn Any + Send>) -> bool {
+        true
     }
 
     fn reads(&self, class: Class) -> Option<State> {

@@ -2,11 +2,14 @@
 
 use super::budget::Exhausted;
 use super::model::State;
+use super::suspension::Suspension;
 
 /// A configuration that was possible just before the first operation that cannot be placed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Configuration {
     pub state: State,
+    /// The state as an earlier call told it, whose numbers of states mean nothing now.
+    pub told: Option<String>,
     /// Invocation events of the open operations that had been linearized.
     pub linearized: Vec<u32>,
     /// Classes of crashed operations that had been consumed, and how many of each.
@@ -31,17 +34,37 @@ pub struct Violation {
     pub prefix: Vec<u32>,
 }
 
+/// What is known of a key whose search ended before it knew all.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Open {
+    pub exhausted: Exhausted,
+    /// Every return before this one can be placed.
+    pub position: u32,
+    /// Invocation event of the operation that returns there.
+    pub event: Option<u32>,
+    /// Where a later call goes on, if there is more than the beginning to go on from.
+    pub suspension: Option<Box<Suspension>>,
+}
+
+impl Open {
+    /// The search never began.
+    pub const fn because(exhausted: Exhausted) -> Self {
+        Open {
+            exhausted,
+            position: 0,
+            event: None,
+            suspension: None,
+        }
+    }
+}
+
 /// The answer for one key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A linearization, as invocation events: the certificate.
     Valid {
         order: Vec<u32>,
     },
     Invalid(Violation),
-    /// The search ended before it knew; every return before `position` can be placed.
-    Unknown {
-        exhausted: Exhausted,
-        position: u32,
-    },
+    Unknown(Open),
 }

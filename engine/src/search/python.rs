@@ -1,11 +1,13 @@
 //! A model written in Python, memoised: each distinct (state, class) is asked once.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use rustc_hash::FxBuildHasher;
 
+use super::budget::Budget;
 use super::history::Class;
 use super::model::{State, Transitions, ILLEGAL};
 
@@ -26,6 +28,9 @@ pub struct PythonModel {
     /// The first exception that the callable raised, in any thread.
     error: Arc<Mutex<Option<PyErr>>>,
     broken: bool,
+    /// The limits of the call.  A step may be slow, so they are looked at with each one.
+    budget: Budget,
+    late: bool,
 }
 
 impl PythonModel {
@@ -38,6 +43,8 @@ impl PythonModel {
             cells: HashMap::default(),
             error: Arc::new(Mutex::new(None)),
             broken: false,
+            budget: Budget::default(),
+            late: false,
         }
     }
 
@@ -55,10 +62,12 @@ impl PythonModel {
             return ILLEGAL;
         }
         let answer = Python::attach(|py| self.ask.call1(py, (state, class))?.extract::<i64>(py));
+        self.late = self.budget.check_time().is_err();
         match answer {
             Ok(next) => State::try_from(next).unwrap_or(ILLEGAL),
             Err(error) => {
                 self.broken = true;
+                self.budget.cancelled.store(true, Ordering::Relaxed);
                 *self.error.lock().expect("nobody panics with the lock") = Some(error);
                 ILLEGAL
             }
@@ -101,5 +110,13 @@ impl Transitions for PythonModel {
 
     fn broken(&self) -> bool {
         self.broken
+    }
+
+    fn limited_by(&mut self, budget: &Budget) {
+        self.budget = budget.clone();
+    }
+
+    fn pressing(&self) -> bool {
+        self.late || self.broken
     }
 }

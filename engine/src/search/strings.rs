@@ -6,6 +6,7 @@
 //! strings of one history share all three with a probability below 2^-80; a `valid` that
 //! rested on it would not pass the verifier, which works on the strings themselves.
 
+use std::any::Any;
 use std::collections::HashMap;
 
 use rustc_hash::FxBuildHasher;
@@ -207,6 +208,26 @@ impl Transitions for Strings {
             self.operations[class as usize],
             Operation::Get(_) | Operation::Nothing
         )
+    }
+
+    fn bytes(&self) -> usize {
+        // A state stands in three tables, and a step in a fourth.
+        let state = 2 * size_of::<Digest>() + size_of::<Origin>() + size_of::<State>();
+        self.states.capacity() * state + self.steps.capacity() * 16
+    }
+
+    fn keep(&self) -> Option<Box<dyn Any + Send>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn adopt(&mut self, kept: Box<dyn Any + Send>) -> bool {
+        match kept.downcast::<Self>() {
+            Ok(kept) => {
+                *self = *kept;
+                true
+            }
+            Err(_) => false,
+        }
     }
 }
 
