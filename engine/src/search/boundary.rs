@@ -323,7 +323,12 @@ impl Operations {
         }
         let model = PythonModel::new(ask, read_only);
         let errors = model.clone();
-        let answers = self.search(py, model, limits, jit, |_, state| state.to_string())?;
+        // A thread that has no state in the interpreter makes one each time it asks, which
+        // takes longer than most steps: attached once around the search, it keeps it.
+        let attached = |key: &KeyHistory, model: &mut PythonModel, budget: &Budget| {
+            Python::attach(|py| py.detach(|| jit(key, model, budget)))
+        };
+        let answers = self.search(py, model, limits, attached, |_, state| state.to_string())?;
         match errors.take_error() {
             Some(error) => Err(error),
             None => Ok(answers),
