@@ -5,6 +5,7 @@ from checker._certificate_file import Certificate, certificate, read_certificate
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._models import MODELS
+from checker._nondeterministic import NondeterministicModel
 from checker._queues import queue
 from checker._registers import cas_register, kv, register
 from checker._sets import grow_only_set
@@ -28,6 +29,7 @@ __all__ = [
     "Linearization",
     "Model",
     "ModelError",
+    "NondeterministicModel",
     "Unknown",
     "Valid",
     "Verdict",

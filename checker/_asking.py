@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from checker._model import ILLEGAL, Call, Model, ModelError
+from checker._nondeterministic import members
+from checker._state import frozen
 
 
 class Asking:
@@ -53,13 +55,14 @@ class Asking:
 
         Follows all calls from all states, whatever their order in time, until there are no
         new states: what holds in all of these holds in all that the search can meet.  Gives
-        up after `asked_max` steps, and where a step raises: it may never have to be taken.
+        up after `asked_max` steps of single states, and where a step raises: it may never
+        have to be taken.
         """
         changes = [False] * len(self.calls)
         asked = 0
         state = 0
         while state < len(self.states):
-            asked += len(self.calls)
+            asked += len(self.calls) * len(members(self.states[state]))
             if asked > asked_max:
                 return None
             for klass in range(len(self.calls)):
@@ -72,20 +75,7 @@ class Asking:
         return [not change for change in changes]
 
     def _number(self, state: Any) -> int:
-        frozen = _freeze(state)
-        number = self._numbers.setdefault(frozen, len(self.states))
+        number = self._numbers.setdefault(frozen(state), len(self.states))
         if number == len(self.states):
             self.states.append(state)
         return number
-
-
-def _freeze(state: Any) -> Any:
-    """A hashable stand-in, equal iff value and type are (``True`` is not ``1``)."""
-    if isinstance(state, list | tuple):
-        return (type(state), tuple(_freeze(element) for element in state))
-    if isinstance(state, dict):
-        items = frozenset((_freeze(name), _freeze(value)) for name, value in state.items())
-        return (dict, items)
-    if isinstance(state, set | frozenset):
-        return (frozenset, frozenset(_freeze(element) for element in state))
-    return (type(state), state)

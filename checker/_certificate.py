@@ -13,18 +13,26 @@ from collections.abc import Iterable
 import numpy as np
 
 from checker._model import ILLEGAL, Call, Model
+from checker._nondeterministic import NondeterministicModel, deterministic
 from checker._verdict import Linearization
 from histories import History, canonical
 
 _OK, _FAIL = 1, 2
 
 
-def verify(history: History, model: Model, certificates: Iterable[Linearization]) -> str | None:
+def verify(
+    history: History,
+    model: Model | NondeterministicModel,
+    certificates: Iterable[Linearization],
+) -> str | None:
     """Checks certificates of all the keys of a history: None if they prove it valid.
 
     Otherwise the answer says what is wrong.  Each completed client operation must be
-    placed exactly once, a crashed one at most once, a failed one never.
+    placed exactly once, a crashed one at most once, a failed one never.  Where the model is
+    non-deterministic, the order is right if some choices are: if the set of states that the
+    object may be in never becomes empty.
     """
+    model = deterministic(model)
     time = _instants(history)
     required = {
         int(index)

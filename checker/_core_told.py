@@ -9,6 +9,7 @@ import msgspec
 from checker._core import Core
 from checker._explanation import shown_value, told
 from checker._model import Model
+from checker._nondeterministic import shown_state
 from checker._noticing import NEVER
 from checker._staleness import Staleness, staleness_of
 from checker._verdict import Counterexample
@@ -40,7 +41,7 @@ def with_core(
     stale = _staleness(history, model, stuck, core)
     found: dict[str, Any] = {
         "operations": [_operation(history, core, number) for number in range(len(core.invoked))],
-        "initial": {"known": True, "value": model.initial}
+        "initial": {"known": True, "value": shown_state(model.initial)}
         if core.known_initial
         else {"known": False},
         "sentence": _sentence(history, model, core, stale),

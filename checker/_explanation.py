@@ -9,11 +9,13 @@ cannot be placed, those open at the same time, and the last ones that were place
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from checker._model import Model
+from checker._nondeterministic import members, shown_state
+from checker._state import frozen
 from checker._verdict import Counterexample
 from engine._native import Answer, Operations
 from histories import Event, History, Json
@@ -36,14 +38,14 @@ def explain(
     assert answer.stuck is not None, "an invalid key has an operation that cannot be placed"
     stuck = answer.stuck
     index = _Indexes(history)
-    reached: dict[str, Json] = {}
+    reached: dict[Any, Json] = {}
     configurations = []
     for text, linearized, crashed in answer.configurations:
         state = states[int(text)] if states is not None else msgspec.json.decode(text)
-        reached.setdefault(text, state)
+        reached.update((frozen(each), each) for each in members(state))
         configurations.append(
             {
-                "state": state,
+                "state": shown_state(state),
                 "linearized": [index[i] for i in sorted(linearized)],
                 "crashed": [_crashed(history, operations, *taken) for taken in crashed],
             }
@@ -97,8 +99,10 @@ def _sentence(
     possible = _alternatives(states[:_STATES_SHOWN], complete and len(states) <= _STATES_SHOWN)
     is_register = model.native in ("register", "cas-register")
     could = "register could only have held" if is_register else "state could only have been"
-    written = _written(history, model, completed.value, answer.writer)
-    provenance = f"; {written}" if is_register and invoked.f in _READS and written else ""
+    written = ""
+    if is_register and invoked.f in _READS:
+        written = _written(history, model, completed.value, answer.writer)
+    provenance = f"; {written}" if written else ""
     return (
         f"Process {invoked.process} {told(invoked, completed)}{of_key}, but no order of the "
         f"operations allows that: when it returned (event {completed.index}), the {could} "

@@ -28,6 +28,7 @@ from checker._core_told import with_core
 from checker._explanation import explain
 from checker._model import Call, Model, ModelError
 from checker._models import MODELS, MONITORS
+from checker._nondeterministic import NondeterministicModel, deterministic
 from checker._verdict import Linearization, Unknown, Valid, Verdict, merge_valid
 from engine._native import Answer, Operations, Suspended, canonical_json
 from histories import History, Json
@@ -43,7 +44,8 @@ ALGORITHMS: Final = {
 monitors, each for a model."""
 
 _ASKED_MAX: Final = 10_000
-"""A model in Python is asked so often, to find out what never changes a state."""
+"""A model in Python is asked so often, to find out what never changes a state; less often
+for a history that is searched before that would be known."""
 
 _COUNTEREXAMPLES_MAX: Final = 1_000
 """More failing keys than this are counted, not shown."""
@@ -71,7 +73,7 @@ class Limits(NamedTuple):
 
 def linearizable(
     history: History,
-    model: str | Model = "cas-register",
+    model: str | Model | NondeterministicModel = "cas-register",
     *,
     initial: Json = None,
     time_limit_s: float | None = None,
@@ -83,10 +85,11 @@ def linearizable(
     """Judge whether each key of `history` is linearizable with respect to `model`.
 
     `model` is a name (`register`, `cas-register`, `kv`) with an `initial` value, or a
-    `Model`, which has its own.  The limits are checked inside the search; by default there
-    is no limit in time, and half of the machine's free memory.  `jobs` threads search
-    different keys (default: all cores).  `core` says whether counterexamples are reduced to
-    the few operations that matter, which takes some hundred small searches more.
+    `Model` or `NondeterministicModel`, which have their own.  The limits are checked inside
+    the search; by default there is no limit in time, and half of the machine's free memory.
+    `jobs` threads search different keys (default: all cores).  `core` says whether
+    counterexamples are reduced to the few operations that matter, which takes some hundred
+    small searches more.
 
     Raises `ModelError` where an operation does not fit the model, and `ValueError` where
     an argument makes no sense.
@@ -157,11 +160,11 @@ def linearizable(
     )
 
 
-def _chosen(model: str | Model, initial: Json) -> Model:
-    if isinstance(model, Model):
+def _chosen(model: str | Model | NondeterministicModel, initial: Json) -> Model:
+    if isinstance(model, Model | NondeterministicModel):
         if initial is not None:
             raise ValueError("a Model has its own initial state; leave `initial` out")
-        return model
+        return deterministic(model)
     if model not in MODELS:
         raise ValueError(f"unknown model {model!r}; try one of {', '.join(MODELS)}")
     return MODELS[model](initial)
@@ -176,7 +179,8 @@ def _search(
     if model.native is None:
         asking = Asking(model, [_call(history, klass) for klass in operations.classes])
         declared = [call.f in model.read_only for call in asking.calls]
-        read_only = asking.never_change(max(_ASKED_MAX, operations.count // 10)) or declared
+        asked_max = max(min(_ASKED_MAX, 20 * operations.count), operations.count // 10)
+        read_only = asking.never_change(asked_max) or declared
         return operations.search_python(asking, read_only, limits), asking.states
     names = history.f_names
     values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
