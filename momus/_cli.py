@@ -51,7 +51,7 @@ def cli() -> None:
 @cli.command(epilog=_EXITS)
 @click.argument("names", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--model", "-m", metavar="NAME", help="register, cas-register, kv or set; guessed if not given."
+    "--model", "-m", metavar="NAME", help="register, queue, set, ...; guessed if not given."
 )
 @click.option(
     "--initial", type=JsonValue(), metavar="JSON", help='Initial value; default null (kv: "").'
@@ -60,7 +60,12 @@ def cli() -> None:
 @click.option("--time-limit", type=Duration(), metavar="60s", help="Give up after this long.")
 @click.option("--memory-limit", type=Bytes(), metavar="4GB", help="Give up beyond this much.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Keys checked at the same time.")
-@click.option("--algorithm", default="auto", show_default=True, help="jit, zones or auto.")
+@click.option(
+    "--algorithm",
+    default="auto",
+    show_default=True,
+    help="auto, jit, or monitor: the near-linear one.",
+)
 @click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
 @click.option(
     "--report",

@@ -33,7 +33,7 @@ def shown(seed: int, events: Sequence[Event]) -> str:
     return f"seed {seed}, history:\n{lines}"
 
 
-def check_batch(thing: Object, seed: int, model: str | Model, size: int = BATCH) -> None:
+def check_batch(thing: Object, seed: int, model: str | Model, size: int = BATCH) -> Verdict:
     random = Random(f"{thing.model} {seed}")
     packed = pack([random_history(random, thing) for _ in range(size)])
     by_key: list[list[Event]] = [[] for _ in range(size)]
@@ -58,6 +58,7 @@ def check_batch(thing: Object, seed: int, model: str | Model, size: int = BATCH)
             assert key in failures, f"called valid; {shown(seed, events)}"
             stuck = next(op for op in ops if op.index == failures[key].operation)
             check_first_impossible(thing, ops, stuck, failures[key].states, shown(seed, events))
+    return verdict
 
 
 def check_first_impossible(

@@ -7,8 +7,11 @@
 //! as a history of their own, which must find them impossible and tells why.  Where either
 //! check fails, the general search decides on the whole key.
 
+pub mod elements;
 pub mod evidence;
+pub mod fifo;
 pub mod intervals;
+pub mod presence;
 pub mod registers;
 
 /// An operation of one key: the number of a completed one, or `CRASHED` with the number of

@@ -105,10 +105,13 @@ impl<O: Object> Transitions for Interned<O> {
         }
     }
 
-    fn explained_within(&self, _operations: usize) -> u64 {
+    fn explained_within(&self, operations: usize) -> u64 {
         // A state may be as large as the history, so few of them are made for a mere
-        // explanation.
-        20_000
+        // explanation, and none for a history that so few will not reach the end of.
+        match operations {
+            0..=10_000 => 20_000,
+            _ => 0,
+        }
     }
 
     /// In place: nothing is numbered, so the length of the history does not matter.

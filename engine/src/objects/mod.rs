@@ -7,6 +7,7 @@
 //!
 //! The definition of each of these types is its model in Python; this is its twin.
 
+pub mod container;
 pub mod interned;
 pub mod queue;
 

@@ -1,55 +1,22 @@
 //! A FIFO queue: `enqueue v`; `dequeue` answers the oldest element, or null where it is empty.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
+use super::container::{Element, Move, Moves};
 use super::{Monitored, Object, Source};
+use crate::monitors::fifo;
 use crate::monitors::intervals::Interval;
 use crate::monitors::{Finding, Part};
 use crate::search::history::Class;
 use crate::search::register::Misfit;
 
-/// An element, as the code of its value in the history.
-pub type Element = i32;
-
-/// The operations of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum QueueOp {
-    Enqueue(Element),
-    Dequeue(Element),
-    /// A dequeue that was answered that there is nothing.
-    Empty,
-    /// A dequeue whose answer nobody saw: it took the oldest element, if there was one.
-    DequeueUnseen,
-}
-
 #[derive(Clone)]
-pub struct Queue {
-    pub operations: Arc<Vec<QueueOp>>,
-    /// The texts of the elements, by code.
-    texts: Arc<Vec<String>>,
-}
+pub struct Queue(Moves);
 
 impl Queue {
     /// Translates the classes of a history.
     pub fn compile(source: &Source) -> Result<Queue, Misfit> {
-        let operations = source.translate(|class| match source.name(class) {
-            "enqueue" if class.argument < 0 => Err(
-                "null cannot be enqueued: a dequeue answers null where the queue is empty".into(),
-            ),
-            "enqueue" => Ok(QueueOp::Enqueue(class.argument)),
-            "dequeue" if !class.completed => Ok(QueueOp::DequeueUnseen),
-            "dequeue" if class.result < 0 => Ok(QueueOp::Empty),
-            "dequeue" => Ok(QueueOp::Dequeue(class.result)),
-            other => Err(format!(
-                "a queue has no operation '{other}', only enqueue and dequeue"
-            )),
-        })?;
-        let texts = (0..source.values.len() as i32).map(|code| source.values.get(code).to_owned());
-        Ok(Queue {
-            operations: Arc::new(operations),
-            texts: Arc::new(texts.collect()),
-        })
+        Moves::compile(source, "queue", "enqueue", "dequeue").map(Queue)
     }
 }
 
@@ -61,14 +28,14 @@ impl Object for Queue {
     }
 
     fn apply(&self, state: &mut Self::State, class: Class) -> bool {
-        match self.operations[class as usize] {
-            QueueOp::Enqueue(element) => {
+        match self.0.of(class) {
+            Move::Put(element) => {
                 state.push_back(element);
                 true
             }
-            QueueOp::Dequeue(element) => state.pop_front() == Some(element),
-            QueueOp::Empty => state.is_empty(),
-            QueueOp::DequeueUnseen => {
+            Move::Take(element) => state.pop_front() == Some(element),
+            Move::Empty => state.is_empty(),
+            Move::Unseen => {
                 state.pop_front();
                 true
             }
@@ -76,15 +43,11 @@ impl Object for Queue {
     }
 
     fn read_only(&self, class: Class) -> bool {
-        self.operations[class as usize] == QueueOp::Empty
+        self.0.of(class) == Move::Empty
     }
 
     fn text(&self, state: &Self::State) -> String {
-        let elements: Vec<&str> = state
-            .iter()
-            .map(|&element| self.texts[element as usize].as_str())
-            .collect();
-        format!("[{}]", elements.join(","))
+        self.0.text(state.iter().copied())
     }
 
     fn weight(&self, state: &Self::State) -> usize {
@@ -95,15 +58,11 @@ impl Object for Queue {
 impl Monitored for Queue {
     const ALGORITHM: &'static str = "queue";
 
-    fn judge(&self, _intervals: &[Interval]) -> Finding {
-        Finding::Unfit
+    fn judge(&self, intervals: &[Interval]) -> Finding {
+        fifo::judge(intervals, &self.0.of_class)
     }
 
     fn part(&self, class: Class) -> Part {
-        match self.operations[class as usize] {
-            QueueOp::Enqueue(element) | QueueOp::Dequeue(element) => Part::Whole(element as u32),
-            QueueOp::Empty => Part::Free,
-            QueueOp::DequeueUnseen => Part::Kept,
-        }
+        self.0.part(class)
     }
 }
