@@ -1,10 +1,13 @@
 """What it means: every checker maps a history to a verdict."""
 
+from checker._bank import bank
+from checker._bounded_queue import bounded_queue
 from checker._certificate import points, verify
 from checker._certificate_file import Certificate, certificate, read_certificate, refusal
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._models import MODELS
+from checker._multi_register import multi_register
 from checker._nondeterministic import NondeterministicModel
 from checker._queues import queue
 from checker._registers import cas_register, kv, register
@@ -33,12 +36,15 @@ __all__ = [
     "Unknown",
     "Valid",
     "Verdict",
+    "bank",
+    "bounded_queue",
     "cas_register",
     "certificate",
     "grow_only_set",
     "kv",
     "linearizable",
     "merge_valid",
+    "multi_register",
     "points",
     "queue",
     "read_certificate",

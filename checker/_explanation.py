@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import msgspec
 
+from checker._found import Found
 from checker._model import Model
 from checker._nondeterministic import members, shown_state
 from checker._state import frozen
 from checker._verdict import Counterexample
-from engine._native import Answer, Operations
+from engine._native import Operations
 from histories import Event, History, Json
 
 _READS: Final = ("read", "get", "r")
@@ -31,17 +32,16 @@ def explain(
     model: Model,
     operations: Operations,
     key: Json,
-    answer: Answer,
-    states: Sequence[Json] | None,
+    answer: Found,
 ) -> Counterexample:
-    """The counterexample of one key; `states` decodes the numbers of a Python model."""
+    """The counterexample of one key that is invalid."""
     assert answer.stuck is not None, "an invalid key has an operation that cannot be placed"
     stuck = answer.stuck
     index = _Indexes(history)
     reached: dict[Any, Json] = {}
     configurations = []
     for text, linearized, crashed in answer.configurations:
-        state = states[int(text)] if states is not None else msgspec.json.decode(text)
+        state = answer.states[text]
         reached.update((frozen(each), each) for each in members(state))
         configurations.append(
             {
@@ -88,7 +88,7 @@ def _sentence(
     history: History,
     model: Model,
     key: Json,
-    answer: Answer,
+    answer: Found,
     states: Sequence[Json],
     complete: bool,
 ) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from checker._bank import bank
+from checker._bounded_queue import bounded_queue
 from checker._model import Model
+from checker._multi_register import multi_register
 from checker._queues import queue
 from checker._registers import cas_register, kv, register
 from histories import Json
@@ -30,6 +33,9 @@ MODELS: Final[dict[str, Callable[[Any], Model]]] = {
     "register": register,
     "cas-register": cas_register,
     "kv": kv,
+    "multi-register": multi_register,
+    "bank": bank,
+    "bounded-queue": bounded_queue,
     "queue": _without_initial(queue),
 }
 """Makers of models, by name."""

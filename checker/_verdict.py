@@ -68,7 +68,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `operations` counts the client operations judged; `seconds` the wall time it took;
     `notes` are remarks a reader must know (what was assumed or left out), in English;
-    `certificates` prove what is valid, key by key.
+    `certificates` prove what is valid, key by key; `resumption` is what a later call goes on
+    from where keys are still open (it is no part of what the verdict says, and never written).
     """
 
     valid: Valid
@@ -83,6 +84,7 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True):
     details: dict[str, Any] = {}
     parts: dict[str, Verdict] = {}
     certificates: tuple[Linearization, ...] = ()
+    resumption: Any = None
 
 
 def merge_valid(parts: Iterable[Valid]) -> Valid:

@@ -14,7 +14,16 @@ from typing import Any
 
 from momus._exits import Refusal
 
-MODELS = ("register", "cas-register", "kv", "set", "queue")
+MODELS = (
+    "register",
+    "cas-register",
+    "kv",
+    "set",
+    "queue",
+    "multi-register",
+    "bank",
+    "bounded-queue",
+)
 
 _MODEL_OF_OPERATIONS = (
     ({"append"}, {"get", "put", "append", "read", "write"}, "kv"),
@@ -22,6 +31,8 @@ _MODEL_OF_OPERATIONS = (
     ({"get"}, {"get", "put", "append"}, "kv"),
     ({"put"}, {"get", "put", "append"}, "kv"),
     ({"add"}, {"add", "read"}, "set"),
+    ({"txn"}, {"txn", "read", "write"}, "multi-register"),
+    ({"transfer"}, {"transfer", "read"}, "bank"),
     ({"enqueue", "dequeue"}, {"enqueue", "dequeue"}, "queue"),
     ({"cas"}, {"read", "write", "cas"}, "cas-register"),
     ({"read"}, {"read", "write"}, "register"),

@@ -185,6 +185,20 @@ impl Operations {
             .collect()
     }
 
+    /// How many completed operations each key has.
+    #[getter]
+    fn completed(&self) -> Vec<usize> {
+        let keys = self.gathered.keys.iter();
+        keys.map(|(_, key)| key.completed.len()).collect()
+    }
+
+    /// How many operations of each key are open at once, at most.
+    #[getter]
+    fn widths(&self) -> Vec<usize> {
+        let keys = self.gathered.keys.iter();
+        keys.map(|(_, key)| key.width).collect()
+    }
+
     /// All operations that count: completed and crashed ones.
     #[getter]
     fn count(&self) -> usize {
