@@ -12,13 +12,17 @@ where a shell is needed its text is constant and the data are its arguments.
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
-HostKind: TypeAlias = Literal["ssh", "netns", "local"]
+HostKind: TypeAlias = str
+"""``ssh``, ``netns``, ``local``, ``command``, or the name of a transport that was plugged in."""
 HostSpec: TypeAlias = dict[str, Any]
 """A host as JSON; `host_from_spec` makes a host of it again, in another process."""
+
+Progress: TypeAlias = Callable[[int, int], object]
+"""Told how many bytes of a file have been moved, and of how many; perhaps in another thread."""
 
 COMMAND_TIMEOUT_S: Final = 30.0
 DIAL_TIMEOUT_S: Final = 5.0
@@ -129,11 +133,11 @@ class Host(Protocol):
         """Ask the daemon to end, and kill it if it has not after `timeout_s`."""
         ...
 
-    async def upload(self, local: str, remote: str) -> None:
+    async def upload(self, local: str, remote: str, *, progress: Progress | None = None) -> None:
         """Copy a file of the driver to the host, keeping its permission bits."""
         ...
 
-    async def download(self, remote: str, local: str) -> None:
+    async def download(self, remote: str, local: str, *, progress: Progress | None = None) -> None:
         """Copy a file of the host to the driver."""
         ...
 

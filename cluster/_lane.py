@@ -1,4 +1,4 @@
-"""One SSH connection, and the lanes on which commands run over it.
+"""Lanes, on which commands run over an SSH connection.
 
 A *lane* is a remote ``sh`` that stays: it reads one command after the other from its
 channel, and frames each answer with a random word that no output can guess.  Against a
@@ -12,145 +12,24 @@ Everything here blocks, and is meant to run in worker threads; every wait has a 
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import select
 import shlex
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import paramiko
 
-from cluster._host import Completed, HostError
-from cluster._labfile import SshSettings
-from cluster._login import log_in
-from cluster._posix import SBIN, timed_out
+from cluster._host import Completed
+from cluster._posix import SBIN
 
-_LANES_MAX: Final = 8
-"""sshd allows 10 sessions per connection (MaxSessions); one is for file transfer."""
 _INPUT_BYTES_MAX: Final = 1 << 20
 _OUTPUT_BYTES_MAX: Final = 256 << 20
 _CHUNK: Final = 1 << 16
-
-
-class Link:
-    """The connection to one host; made when first needed, and again after it broke.
-
-    Invariant: a lane is either idle in `_idle` or lent to exactly one command; a lane
-    whose command did not end in good order is closed, never lent again.
-    """
-
-    def __init__(self, settings: SshSettings) -> None:
-        self.settings = settings
-        self._lock = threading.Lock()
-        self._client: paramiko.SSHClient | None = None
-        self._idle: list[Lane] = []
-        self._free = threading.BoundedSemaphore(_LANES_MAX)
-        self._closed = False
-
-    def run(
-        self, argv: tuple[str, ...], input: bytes, timeout_s: float, cancelled: threading.Event
-    ) -> Completed:
-        """Run a command on a lane; an idle lane that turns out dead is replaced, once."""
-        deadline = time.monotonic() + timeout_s
-        if not self._free.acquire(timeout=timeout_s):
-            raise timed_out(self.settings.name, argv, timeout_s)
-        try:
-            lane = self._lane(deadline)
-            try:
-                done = lane.run(argv, input, deadline, cancelled)
-            except TimeoutError:
-                self._kill(lane)
-                raise timed_out(self.settings.name, argv, timeout_s) from None
-            except (OSError, EOFError, paramiko.SSHException) as error:
-                lane.close()
-                raise self.broken(f"the connection broke during `{argv[0]}`", error) from error
-            self._idle.append(lane)
-            return done
-        finally:
-            self._free.release()
-
-    @contextlib.contextmanager
-    def sftp(self, timeout_s: float) -> Iterator[paramiko.SFTPClient]:
-        """A file transfer session; each of its waits is bounded by `timeout_s`."""
-        try:
-            channel = self._transport().open_session(timeout=timeout_s)
-            channel.settimeout(timeout_s)
-            channel.invoke_subsystem("sftp")
-            session = paramiko.SFTPClient(channel)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self.broken("no file transfer (sftp)", error) from error
-        try:
-            yield session
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self.broken("the file transfer failed", error) from error
-        finally:
-            session.close()
-
-    def broken(self, what: str, error: BaseException) -> HostError:
-        """The error to raise for trouble with this connection."""
-        said = str(error) or type(error).__name__
-        where = f"{self.settings.user}@{self.settings.address} port {self.settings.port}"
-        return HostError(
-            self.settings.name,
-            f"{what}: {said}",
-            f"try `ssh` to {where} by hand, with the same key",
-        )
-
-    def close(self) -> None:
-        """Close the connection for good."""
-        with self._lock:
-            self._closed = True
-            if self._client is not None:
-                self._client.close()
-                self._client = None
-            self._idle.clear()
-
-    def _lane(self, deadline: float) -> Lane:
-        while True:
-            try:
-                lane = self._idle.pop()
-            except IndexError:
-                return self._new_lane(deadline)
-            if lane.usable:
-                return lane
-            lane.close()
-
-    def _new_lane(self, deadline: float) -> Lane:
-        transport = self._transport()
-        left = max(deadline - time.monotonic(), 0.1)
-        try:
-            return Lane(transport.open_session(timeout=left), deadline)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self.broken("no session", error) from error
-
-    def _kill(self, lane: Lane) -> None:
-        """Kill what a lane still runs; as far as the host lets us."""
-        lane.close()
-        with contextlib.suppress(HostError, OSError, EOFError, TimeoutError, paramiko.SSHException):
-            deadline = time.monotonic() + 5
-            helper = self._new_lane(deadline)
-            # The shell's own `kill`: that of procps takes `-10` for a signal.
-            kill = ("sh", "-c", 'kill -s KILL -- "-$1"', "momus-kill", str(lane.pid))
-            helper.run(kill, b"", deadline, threading.Event())
-            self._idle.append(helper)
-
-    def _transport(self) -> paramiko.Transport:
-        with self._lock:
-            if self._closed:
-                raise HostError(self.settings.name, "it was closed", "make the host again")
-            if self._client is not None:
-                transport = self._client.get_transport()
-                if transport is not None and transport.is_active():
-                    return transport
-                self._client.close()
-                self._client = None
-            self._client = log_in(self.settings)
-            transport = self._client.get_transport()
-            assert transport is not None
-            return transport
+_LOOK_EVERY_S: Final = 0.5
+"""How soon a cancellation is noticed."""
 
 
 class Lane:
@@ -159,6 +38,8 @@ class Lane:
     def __init__(self, channel: paramiko.Channel, deadline: float) -> None:
         self._channel = channel
         self._word = secrets.token_hex(16).encode()
+        self._arrival = select.poll()  # not select(), which knows no descriptors above 1023
+        self._arrival.register(channel.fileno(), select.POLLIN)
         channel.exec_command("exec sh")
         hello = f"PATH=$PATH:{SBIN}; export PATH; printf '%s %s\\n' {self._word.decode()} $$\n"
         channel.settimeout(max(deadline - time.monotonic(), 0.1))
@@ -202,8 +83,7 @@ class Lane:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        ready, _, _ = select.select([self._channel], [], [], min(left, 0.5))
-        if not ready:
+        if not self._arrival.poll(1000 * min(left, _LOOK_EVERY_S)):
             return
         got = False
         while self._channel.recv_ready():

@@ -27,6 +27,7 @@ from cluster._host import (
     Completed,
     HostKind,
     HostSpec,
+    Progress,
     Unsupported,
 )
 from cluster._journal import Journal
@@ -71,13 +72,13 @@ class LocalHost(PosixHost):
             command = ["sudo", "-n", "--", *command]
         return await spawn(self.name, command, tuple(argv), input, timeout_s, check)
 
-    async def upload(self, local: str, remote: str) -> None:
+    async def upload(self, local: str, remote: str, *, progress: Progress | None = None) -> None:
         """Copy a file."""
-        await asyncio.to_thread(_copy, local, remote)
+        await asyncio.to_thread(_copy, local, remote, progress)
 
-    async def download(self, remote: str, local: str) -> None:
+    async def download(self, remote: str, local: str, *, progress: Progress | None = None) -> None:
         """Copy a file."""
-        await asyncio.to_thread(_copy, remote, local)
+        await asyncio.to_thread(_copy, remote, local, progress)
 
     def port(self, standard: int) -> int:
         """A free port, the same one whenever asked for the same standard port."""
@@ -227,9 +228,16 @@ def refuse_other_systems(what: str) -> None:
         )
 
 
-def _copy(source: str, target: str) -> None:
+def _copy(source: str, target: str, progress: Progress | None) -> None:
     """Copy with permission bits; the target appears only when it is whole."""
-    part = f"{target}.new"
-    shutil.copyfile(source, part)
-    shutil.copymode(source, part)
-    os.replace(part, target)
+    part = f"{target}.{uuid.uuid4().hex[:8]}.new"
+    try:
+        shutil.copyfile(source, part)
+        shutil.copymode(source, part)
+        size = os.path.getsize(part)
+        os.replace(part, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+    if progress is not None:
+        progress(size, size)

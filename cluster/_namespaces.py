@@ -30,6 +30,7 @@ from cluster._host import (
     HostError,
     HostKind,
     HostSpec,
+    Progress,
     Unsupported,
 )
 from cluster._journal import Journal, start_time
@@ -100,13 +101,13 @@ class NamespaceHost(PosixHost):
         command = [*self._enter, *argv]
         return await spawn(self.name, command, tuple(argv), input, timeout_s, check)
 
-    async def upload(self, local: str, remote: str) -> None:
+    async def upload(self, local: str, remote: str, *, progress: Progress | None = None) -> None:
         """Copy a file; the file system is shared."""
-        await self._driver().upload(local, remote)
+        await self._driver().upload(local, remote, progress=progress)
 
-    async def download(self, remote: str, local: str) -> None:
+    async def download(self, remote: str, local: str, *, progress: Progress | None = None) -> None:
         """Copy a file; the file system is shared."""
-        await self._driver().download(remote, local)
+        await self._driver().download(remote, local, progress=progress)
 
     async def dial(self, port: int, *, timeout_s: float = DIAL_TIMEOUT_S) -> socket.socket:
         """Connect from the lab's bridge."""

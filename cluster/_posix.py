@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import posixpath
 import re
-import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from typing import Final
 
 from cluster._host import COMMAND_TIMEOUT_S, Completed, Daemon, HostError, HostKind, HostSpec
 from cluster._journal import Journal
+from cluster._redaction import spoken
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _POLL_S: Final = 0.05
@@ -258,7 +258,7 @@ def refuse_failure(host: str, done: Completed) -> Completed:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()[-2000:]
         raise HostError(
             host,
-            f"`{_short(done.argv)}` exited with {done.code}: {said or 'no output'}",
+            f"`{spoken(done.argv)}` exited with {done.code}: {said or 'no output'}",
             "run it there by hand",
         )
     return done
@@ -268,14 +268,9 @@ def timed_out(host: str, argv: Sequence[str], timeout_s: float) -> HostError:
     """The error for a command that did not end in time."""
     return HostError(
         host,
-        f"`{_short(argv)}` did not end within {timeout_s:g} s",
+        f"`{spoken(argv)}` did not end within {timeout_s:g} s",
         "see whether the host still answers, or give it more time (timeout_s)",
     )
-
-
-def _short(argv: Sequence[str]) -> str:
-    text = shlex.join(word if "\n" not in word else "..." for word in argv)
-    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def _pid_file(directory: str, name: str) -> str:

@@ -1,12 +1,13 @@
 """Remote hosts over SSH.
 
 `ssh("lab.toml")` logs in to every host of the lab file, makes a directory of the run's own
-on each, and gives the hosts; see `cluster._labfile` for the file and `cluster._lane` for
-how commands travel.  Daemons and directories are journalled before the host is touched,
-for they outlive the driver.
+on each, and gives the hosts; see `cluster._labfile` for the file, `cluster._link` for the
+connection and `cluster._lane` for how commands travel.  Daemons and directories are
+journalled before the host is touched, for they outlive the driver.
 
 Clients of the system under test do not travel over SSH: `dial` opens a TCP connection of
-its own, on the same way as SSH took (directly, by the proxy command, or via a keeper).
+its own, on the same way as SSH took (directly, by the proxy command, or via a keeper).  Behind
+a jump host there is no such way, and a channel of the jump host's connection takes its place.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import hashlib
 import ipaddress
 import os
 import posixpath
 import socket
 import stat
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, TypeVar
+
+import paramiko
 
 from cluster._host import (
     COMMAND_TIMEOUT_S,
@@ -32,18 +35,22 @@ from cluster._host import (
     HostError,
     HostKind,
     HostSpec,
+    Progress,
     Unsupported,
 )
 from cluster._journal import Journal
 from cluster._labfile import SshSettings, as_spec, read_lab, settings_from
-from cluster._lane import Link
+from cluster._link import Link
 from cluster._local import connect
-from cluster._login import open_socket
+from cluster._login import open_way
 from cluster._namespaces import lab_socket
 from cluster._posix import PosixHost, refuse_failure
+from cluster._relay import relayed
+from cluster._transfer import DIGEST, get, put, put_bytes
 
 _T = TypeVar("_T")
 _TRANSFER_TIMEOUT_S: Final = 60.0
+_TIDY_TIMEOUT_S: Final = 5.0
 _THREADS: Final = 10
 _CAP_NET_ADMIN: Final = 1 << 12
 
@@ -63,9 +70,9 @@ class SshHost(PosixHost):
     def __init__(
         self, settings: SshSettings, directory: str, *, journal: Journal | None = None
     ) -> None:
-        # With a proxy, names mean something only on its far side.
-        outer = settings.address
-        self._outer_address = outer if settings.proxy_command else _numeric(outer, settings.name)
+        # With a proxy or a jump host, names mean something only on its far side.
+        outer, far = settings.address, settings.proxy_command or settings.jump
+        self._outer_address = outer if far else _numeric(outer, settings.name)
         inner = settings.internal or self._outer_address
         super().__init__(settings.name, inner, directory, journal)
         self.settings = settings
@@ -124,46 +131,74 @@ class SshHost(PosixHost):
             raise ValueError("a command's arguments cannot contain NUL")
         if sudo:
             command = await self._as_root(command)
+        by_sudo = sudo and self._sudo
         cancelled = threading.Event()
         try:
             done = await self._blocking(
-                lambda: self._link.run(command, input, timeout_s, cancelled)
+                lambda: self._link.run(command, input, timeout_s, cancelled, sudo=by_sudo)
             )
         except asyncio.CancelledError:
             cancelled.set()
             raise
         return refuse_failure(self.name, done) if check else done
 
-    async def upload(self, local: str, remote: str) -> None:
-        """Copy a file there; what has arrived is compared by its SHA-256."""
-        digest = await self._blocking(lambda: self._put(local, remote))
-        there = (await self.run(["sha256sum", "--", remote + ".new"])).text.lstrip("\\")
-        if there.split(maxsplit=1)[0] != digest:
-            raise HostError(
-                self.name, f"{remote} arrived damaged (SHA-256 differs)", "see the host's disk"
-            )
-        mode = f"{stat.S_IMODE(os.stat(local).st_mode):o}"
-        await self.run(["chmod", mode, "--", remote + ".new"])
-        await self.run(["mv", "-f", "--", remote + ".new", remote])
+    async def upload(self, local: str, remote: str, *, progress: Progress | None = None) -> None:
+        """Copy a file there; it appears under its name only when its SHA-256 is right."""
+        mode = stat.S_IMODE(os.stat(local).st_mode)
 
-    async def download(self, remote: str, local: str) -> None:
-        """Copy a file here."""
-        await self._blocking(lambda: self._get(remote, local))
+        def bring(part: str) -> tuple[int, str]:
+            with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
+                return put(session, local, part, progress)
+
+        async with self._appearing(remote, mode) as part:
+            size, digest = await self._blocking(lambda: bring(part))
+            if await self._digest(part, size) != digest:
+                raise HostError(
+                    self.name, f"{remote} arrived damaged (SHA-256 differs)", "see the host's disk"
+                )
+
+    async def download(self, remote: str, local: str, *, progress: Progress | None = None) -> None:
+        """Copy a file here; what it grows by meanwhile is left out."""
+        part = f"{local}.{uuid.uuid4().hex[:8]}.new"
+
+        def fetch() -> tuple[int, str]:
+            with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
+                return get(session, remote, part, progress)
+
+        try:
+            size, digest = await self._blocking(fetch)
+            if await self._digest(remote, size) != digest:
+                raise HostError(
+                    self.name,
+                    f"{remote} arrived damaged, or was changed while it was read (SHA-256 differs)",
+                    "fetch it again when nothing writes to it",
+                )
+            os.replace(part, local)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part)
 
     async def write(self, remote: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file; it appears under its name only when it is whole."""
-        await self._blocking(lambda: self._write(remote, data))
-        await self.run(["chmod", f"{mode:o}", "--", remote + ".new"])
-        await self.run(["mv", "-f", "--", remote + ".new", remote])
+
+        def bring(part: str) -> None:
+            with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
+                put_bytes(session, data, part)
+
+        async with self._appearing(remote, mode) as part:
+            await self._blocking(lambda: bring(part))
 
     async def dial(self, port: int, *, timeout_s: float = DIAL_TIMEOUT_S) -> socket.socket:
         """Connect to a port of the host, on the way that SSH takes."""
         # Not by our own threads: commands that wait for a silent host may hold them all.
         settings = self.settings
+        if settings.jump is not None:
+            return await asyncio.to_thread(self._dial_by_jump, port, timeout_s)
         if settings.proxy_command:
-            sock = await asyncio.to_thread(open_socket, settings, port, timeout_s)
-            sock.setblocking(False)
-            return sock
+            way = await asyncio.to_thread(open_way, settings, port, timeout_s)
+            assert isinstance(way, socket.socket)
+            way.setblocking(False)
+            return way
         if settings.via is not None:
             sock = await asyncio.to_thread(lab_socket, settings.via.removeprefix("unix:"))
         else:
@@ -200,32 +235,36 @@ class SshHost(PosixHost):
     async def _blocking(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _put(self, local: str, remote: str) -> str:
-        digest = hashlib.sha256()
-        with (
-            open(local, "rb") as source,
-            self._link.sftp(_TRANSFER_TIMEOUT_S) as session,
-            session.open(remote + ".new", "wb") as target,
-        ):
-            target.set_pipelined(True)
-            while chunk := source.read(1 << 15):
-                digest.update(chunk)
-                target.write(chunk)
-        return digest.hexdigest()
+    def _dial_by_jump(self, port: int, timeout_s: float) -> socket.socket:
+        """Whatever goes wrong is an `OSError`: nothing was sent to the service."""
+        try:
+            login = self._link.login(time.monotonic() + timeout_s)
+            channel = open_way(self.settings, port, timeout_s, login.through)
+        except paramiko.ChannelException as error:
+            raise ConnectionRefusedError(f"{self.settings.address} port {port}: {error}") from error
+        except (HostError, EOFError, paramiko.SSHException) as error:
+            raise ConnectionError(f"{self.settings.address} port {port}: {error}") from error
+        assert isinstance(channel, paramiko.Channel)
+        sock = relayed(channel)
+        sock.setblocking(False)
+        return sock
 
-    def _get(self, remote: str, local: str) -> None:
-        part = f"{local}.new"
-        with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
-            session.get(remote, part)
-        os.replace(part, local)
+    @contextlib.asynccontextmanager
+    async def _appearing(self, remote: str, mode: int) -> AsyncIterator[str]:
+        """A name to write under; when the body is done the file gets its own name."""
+        part = f"{remote}.{uuid.uuid4().hex[:8]}.new"
+        try:
+            yield part
+            await self.run(["chmod", f"{mode:o}", "--", part])
+            await self.run(["mv", "-f", "--", part, remote])
+        except BaseException:
+            with contextlib.suppress(HostError):
+                await self.run(["rm", "-f", "--", part], check=False, timeout_s=_TIDY_TIMEOUT_S)
+            raise
 
-    def _write(self, remote: str, data: bytes) -> None:
-        with (
-            self._link.sftp(_TRANSFER_TIMEOUT_S) as session,
-            session.open(remote + ".new", "wb") as target,
-        ):
-            target.set_pipelined(True)
-            target.write(data)
+    async def _digest(self, remote: str, size: int) -> str:
+        done = await self.run(["sh", "-c", DIGEST, "momus-digest", remote, str(size)])
+        return (done.text.split() or ["?"])[0]
 
 
 @contextlib.asynccontextmanager

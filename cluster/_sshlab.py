@@ -119,6 +119,7 @@ def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:
         "known_hosts": str(top / "known_hosts"),
         "directory": str(top),
         "via": f"unix:{via}",
+        "ssh_config": "none",
     }
     tables = [{"name": host.name, "address": host.address} for host in hosts]
     path = top / "lab.toml"

@@ -18,7 +18,7 @@ def test_addresses_alone_are_enough(tmp_path: Path) -> None:
     one, two = read_lab(write(tmp_path, 'user = "root"\nhosts = ["10.0.0.1", "10.0.0.2"]'))
     assert (one.name, one.address, one.user, one.port) == ("n1", "10.0.0.1", "root", 22)
     assert (two.name, two.address) == ("n2", "10.0.0.2")
-    assert one.unknown_hosts == "refuse"
+    assert one.host_keys == "strict"
 
 
 def test_a_hosts_own_settings_are_stronger(tmp_path: Path) -> None:
@@ -38,7 +38,8 @@ def test_a_hosts_own_settings_are_stronger(tmp_path: Path) -> None:
     one, two = read_lab(write(tmp_path, text))
     assert (one.name, one.port, one.user) == ("a", 2200, "root")
     assert (two.name, two.port, two.user) == ("n2", 22, "bob")
-    assert one.key == two.key == str(tmp_path / "keys/lab")  # relative to the file
+    assert one.keys == two.keys == (str(tmp_path / "keys/lab"),)  # relative to the file
+    assert one.identities_only  # a key that was named is the only one to show
     assert two.proxy_command == ("ssh", "-W", "%h:%p", "jump")
     assert settings_from(as_spec(two)) == two
 
@@ -55,7 +56,13 @@ def test_a_hosts_own_settings_are_stronger(tmp_path: Path) -> None:
         ("hosts = [3]", "neither an address nor a table"),
         ('hosts = ["h"]\nport = "22"', "port = '22' is of the wrong type"),
         ('hosts = ["h"]\nport = true', "port = True is of the wrong type"),
-        ('hosts = ["h"]\nunknown_hosts = "maybe"', '"refuse" or "accept"'),
+        ('hosts = ["h"]\nhost_keys = "maybe"', '"strict" or "accept-new"'),
+        ('hosts = ["h"]\nconnect_timeout_s = 0', "above zero"),
+        ('hosts = ["-oProxyCommand=id"]', "is no address"),
+        ('hosts = ["h"]\nuser = "-l root"', "is no user"),
+        ('hosts = ["h"]\nport = 70000', "70000 is no port"),
+        ('hosts = ["h"]\njump = "root@:22"', "is no jump host"),
+        ('hosts = ["h"]\njump = {user = "x"}', "the jump host has no address"),
         ('hosts = ["h"]\nvia = "/x"', "via is"),
         ('hosts = ["h"]\ndirectory = "x"', "absolute"),
         ('hosts = ["h"]\nproxy_command = [1]', "list of strings"),

@@ -61,12 +61,17 @@ def test_a_host_with_an_unknown_key_is_refused_unless_the_lab_says_otherwise(
 ) -> None:
     async def main() -> None:
         async with lab_of(1, tmp_path) as (_, [known]):
-            unknown = dataclasses.replace(known, known_hosts=str(tmp_path / "empty"))
-            with pytest.raises(HostError, match=r"SHA256.* is not in .*unknown_hosts = "):
+            empty = tmp_path / "empty"
+            unknown = dataclasses.replace(known, known_hosts=(str(empty),))
+            with pytest.raises(HostError, match=r"SHA256.* is not in .*host_keys = "):
                 async with ssh([unknown]):
                     pass
-            async with ssh([dataclasses.replace(unknown, unknown_hosts="accept")]) as [host]:
+            async with ssh([dataclasses.replace(unknown, host_keys="accept-new")]) as [host]:
                 assert (await host.run(["echo", "in"])).text == "in"
+            # From now on it is known, and needs no trust again.
+            assert empty.read_text() == Path(known.known_hosts[0]).read_text()
+            async with ssh([unknown]) as [host]:
+                assert (await host.run(["echo", "again"])).text == "again"
 
     asyncio.run(main())
 
@@ -74,11 +79,10 @@ def test_a_host_with_an_unknown_key_is_refused_unless_the_lab_says_otherwise(
 def test_a_host_whose_key_has_changed_is_refused_always(tmp_path: Path) -> None:
     async def main() -> None:
         async with lab_of(2, tmp_path) as (_, [one, two]):
-            assert one.known_hosts is not None
-            lines = Path(one.known_hosts).read_text().splitlines()
+            lines = Path(one.known_hosts[0]).read_text().splitlines()
             swapped = tmp_path / "swapped"
             swapped.write_text(lines[1].replace(two.address, one.address) + "\n")
-            changed = dataclasses.replace(one, known_hosts=str(swapped), unknown_hosts="accept")
+            changed = dataclasses.replace(one, known_hosts=(str(swapped),), host_keys="accept-new")
             with pytest.raises(HostError, match="somebody is in between"):
                 async with ssh([changed]):
                     pass
@@ -91,7 +95,7 @@ def test_a_login_with_the_wrong_key_says_so(tmp_path: Path) -> None:
         async with lab_of(1, tmp_path) as (lab, [right]):
             host_key = lab.lab_toml.parent / "n1.host_key"
             with pytest.raises(HostError, match=r"cannot log in.*authorized keys"):
-                async with ssh([dataclasses.replace(right, key=str(host_key))]):
+                async with ssh([dataclasses.replace(right, keys=(str(host_key),))]):
                     pass
 
     asyncio.run(main())
@@ -234,7 +238,7 @@ def test_a_host_at_a_plain_address_needs_no_keeper(tmp_path: Path) -> None:
 
 def test_nobody_there_is_told_with_address_and_port(tmp_path: Path) -> None:
     nobody = SshSettings(
-        name="n1", address="127.0.0.1", user="root", port=1, known_hosts=str(tmp_path / "none")
+        name="n1", address="127.0.0.1", user="root", port=1, known_hosts=(str(tmp_path / "none"),)
     )
 
     async def main() -> None:
