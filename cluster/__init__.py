@@ -10,6 +10,7 @@ from cluster._local import LocalHost, free_port, local
 from cluster._namespaces import NamespaceHost, namespaces
 from cluster._ssh import SshHost, ssh
 from cluster._system import Client, HasPrimaries, Observable, System
+from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
 
 __all__ = [
     "JOURNAL_NAME",
@@ -32,10 +33,14 @@ __all__ = [
     "NamespaceHost",
     "NotSent",
     "Observable",
+    "ProxyState",
     "Response",
     "SshHost",
     "SshSettings",
     "System",
+    "Toxic",
+    "Toxiproxy",
+    "ToxiproxyError",
     "Unsupported",
     "etcd_binary",
     "free_port",

@@ -61,8 +61,11 @@ class Connection:
 
     async def get(self, path: str, *, timeout_s: float) -> Response:
         """GET; raises as `post` does."""
-        head = f"GET {path} HTTP/1.1\r\nHost: {self._authority}\r\n\r\n"
-        return await self._request(head.encode("ascii"), timeout_s)
+        return await self._bare("GET", path, timeout_s)
+
+    async def delete(self, path: str, *, timeout_s: float) -> Response:
+        """DELETE; raises as `post` does."""
+        return await self._bare("DELETE", path, timeout_s)
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
@@ -73,6 +76,10 @@ class Connection:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
+
+    async def _bare(self, method: str, path: str, timeout_s: float) -> Response:
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n\r\n"
+        return await self._request(head.encode("ascii"), timeout_s)
 
     async def _request(self, message: bytes, timeout_s: float) -> Response:
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -129,6 +136,8 @@ async def _read_response(reader: asyncio.StreamReader) -> tuple[Response, bool]:
         name, _, value = line.partition(b":")
         headers[name.strip().lower()] = value.strip()
     keep = headers.get(b"connection", b"").lower() != b"close" and parts[0] == b"HTTP/1.1"
+    if parts[1] == b"204":  # by its nature without a body, and without a word about it
+        return Response(204, b""), keep
     try:
         body, ended = await _read_body(reader, headers)
     except asyncio.IncompleteReadError as error:
