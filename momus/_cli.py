@@ -211,6 +211,25 @@ def heal(run: Path | None, store: Path, as_json: bool) -> int:
     return run_heal(where=run or store, as_json=as_json)
 
 
+@cli.command(epilog="Exit code: 0 after SIGTERM or SIGINT, 2 usage or a port that is taken.")
+@click.option("--host", default="localhost", show_default=True, help="Where its API listens.")
+@click.option(
+    "--port", default=8474, show_default=True, type=click.IntRange(0, 65535), help="0: a free one."
+)
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="Proxies to begin with, as a list of {name, listen, upstream, enabled}.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Of what toxics draw.")
+def proxy(**options: Any) -> int:
+    """A TCP proxy with toxics that speaks Toxiproxy's HTTP API."""
+    from momus._proxy import run_proxy
+
+    return run_proxy(**options)
+
+
 def main() -> None:
     """The console script; what the terminal cannot show is shown escaped."""
     for stream in (sys.stdout, sys.stderr):
