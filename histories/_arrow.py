@@ -8,13 +8,14 @@ number, or null for a process that has a name.  `pair` is the row of the partner
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from histories._json import canonical
 from histories._texts import Texts
@@ -27,7 +28,8 @@ MANY_TEXTS: Final = 1 << 16
 
 META_KEY: Final = b"momus.meta"
 Codes = npt.NDArray[np.int32]
-Column = Callable[[str], pa.ChunkedArray]
+Numbers = npt.NDArray[Any]
+Column = Callable[[str], Iterable[pa.Array]]
 
 
 def table_of(history: History) -> pa.Table:
@@ -59,7 +61,7 @@ def with_codes(table: pa.Table) -> pa.Table:
     appears first; `value` itself stays, for other readers.
     """
     for name in ("key", "value", "error"):
-        codes, texts = _loaded(table.column(name))
+        codes, texts = _codes(len(table), table.column(name).chunks, np.int32)
         if len(texts) > MANY_TEXTS:
             renumbered, first = _first_appearances(codes, len(texts))
             firsts = np.full(len(codes), -1, dtype=np.int32)
@@ -86,20 +88,19 @@ def _first_appearances(codes: Codes, count: int) -> tuple[Codes, npt.NDArray[np.
 def columns_of(count: int, names: Sequence[str], column: Column) -> dict[str, Any]:
     """The keyword arguments of `History`, save its meta data, in the columns of `table_of`.
 
-    `column` delivers one of the columns `names`, each of `count` rows.  It is called for one
-    after the other, by as many threads as there are processors: so memory holds few columns
-    twice, and the pages of one serve the next.
+    `column` delivers one of the columns `names`, each of `count` rows, piece by piece.  Most
+    of the time of reading is first use of memory, so a piece is put where it belongs before
+    the next is decoded, and its memory serves again.  One thread for each processor.
     """
-    from histories._history import TYPES
-
     wanted = [name for name in names if f"{name}_code" not in names and name != "index"]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        loaded = dict(
-            zip(wanted, pool.map(lambda name: _loaded(column(name)), wanted), strict=True)
-        )
+        index = pool.submit(np.arange, count, dtype=np.int64)
+        futures = {name: pool.submit(_loaded, name, count, column(name)) for name in wanted}
+        loaded = {name: future.result() for name, future in futures.items()}
     columns: dict[str, Any] = {
-        "index": np.arange(count, dtype=np.int64),
+        "index": index.result(),
         "time": loaded["time"][0],
+        "type": loaded["type"][0],
         "pairs": loaded["pair"][0],
     }
     for name, plural in (("key", "keys"), ("value", "values"), ("error", "errors")):
@@ -111,8 +112,6 @@ def columns_of(count: int, names: Sequence[str], column: Column) -> dict[str, An
     for name, plural in (("f", "f_names"), ("node", "node_names")):
         columns[name], texts = loaded[name]
         columns[plural] = texts.to_pylist()
-    kinds, words = loaded["type"]
-    columns["type"] = np.array([TYPES.index(word) for word in words.to_pylist()], np.uint8)[kinds]
     named, names_of = loaded["process_name"]
     process = loaded["process"][0]
     columns["process"] = np.where(named >= 0, -1 - named, process) if len(names_of) else process
@@ -120,25 +119,57 @@ def columns_of(count: int, names: Sequence[str], column: Column) -> dict[str, An
     return columns
 
 
-def _loaded(column: pa.ChunkedArray) -> tuple[npt.NDArray[Any], pa.Array]:
+def _loaded(name: str, count: int, pieces: Iterable[pa.Array]) -> tuple[Numbers, pa.Array]:
     """Numbers with -1 for null; the codes and texts of a dictionary; the texts of strings."""
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-        texts = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
-        return _numbers([chunk.indices for chunk in column.chunks], np.int32), texts
-    if pa.types.is_integer(column.type):
-        return _numbers(column.chunks, column.type.to_pandas_dtype()), None
-    return np.empty(0), pa.concat_arrays([pa.array([], column.type), *column.drop_null().chunks])
+    if name.endswith("_first"):
+        texts = [piece.drop_null() for piece in pieces]
+        return np.empty(0), pa.concat_arrays(texts or [pa.array([], pa.string())])
+    if name in ("time", "pair"):
+        return _numbers(count, pieces, np.int64), None
+    if name == "process" or name.endswith("_code"):
+        return _numbers(count, pieces, np.int32), None
+    if name != "type":
+        return _codes(count, pieces, np.int32)
+    from histories._history import TYPES
+
+    kinds, words = _codes(count, pieces, np.uint8, TYPES)
+    if kinds.max(initial=0) >= len(TYPES):
+        raise KeyError("an event of no known type")
+    return kinds, words
 
 
-def _numbers(chunks: Sequence[pa.Array], kind: npt.DTypeLike) -> npt.NDArray[Any]:
-    numbers = np.empty(sum(len(chunk) for chunk in chunks), dtype=kind)
+def _numbers(count: int, pieces: Iterable[pa.Array], kind: npt.DTypeLike) -> Numbers:
+    numbers = np.empty(count, dtype=kind)
     start = 0
-    for chunk in chunks:
-        filled = chunk.fill_null(-1) if chunk.null_count else chunk
-        numbers[start : start + len(chunk)] = filled.to_numpy()
-        start += len(chunk)
+    for piece in pieces:
+        filled = piece.fill_null(-1) if piece.null_count else piece
+        numbers[start : start + len(piece)] = filled.to_numpy()
+        start += len(piece)
     return numbers
+
+
+def _codes(
+    count: int, pieces: Iterable[pa.Array], kind: npt.DTypeLike, known: Sequence[str] = ()
+) -> tuple[Numbers, pa.Array]:
+    """Codes into one table of texts, which begins with `known`; each piece has its own.
+
+    Null is -1, in whatever way `kind` holds that.
+    """
+    codes = np.empty(count, dtype=kind)
+    texts = pa.array(list(known), pa.string())
+    start = 0
+    for piece in pieces:
+        own = piece.dictionary
+        texts = texts.cast(own.type)
+        if not own.equals(texts.slice(0, len(own))):
+            new = own.filter(pc.is_null(pc.index_in(own, texts)))
+            texts = pa.concat_arrays([texts, new])
+            places = pc.index_in(own, texts)
+            piece = pa.DictionaryArray.from_arrays(places.take(piece.indices), texts)
+        indices = piece.indices.fill_null(-1) if piece.null_count else piece.indices
+        codes[start : start + len(piece)] = indices.to_numpy()
+        start += len(piece)
+    return codes, texts
 
 
 def _dictionary(codes: Codes, texts: pa.Array) -> pa.DictionaryArray:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -80,10 +81,12 @@ def read(source: str | bytes, shown: str) -> History:
         metadata = pq.read_metadata(buffer)
         entries = metadata.metadata
 
-        def column(name: str) -> pa.ChunkedArray:
+        def column(name: str) -> Iterator[pa.Array]:
             # A file of its own for each thread; the bytes and the metadata are shared.
             with pq.ParquetFile(buffer, metadata=metadata, page_checksum_verification=True) as file:
-                return file.read([name], use_threads=False).column(0)
+                for group in range(metadata.num_row_groups):
+                    table = file.read_row_group(group, [name], use_threads=False)
+                    yield from table.column(0).chunks
 
         names = metadata.schema.to_arrow_schema().names
         columns = columns_of(metadata.num_rows, names, column)
