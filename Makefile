@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_SECONDS ?= 600
+FUZZ_TARGETS ?=
 
 ENGINE := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -name '*.rs')
 LINTERS := lint-style lint-format lint-types lint-imports lint-rustfmt lint-clippy test-rust
@@ -19,7 +21,7 @@ ROOMS := checker cluster engine generators histories momus nemesis reports
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench wheel clean $(LINTERS)
+.PHONY: help setup demo test lint format bench fuzz wheel clean $(LINTERS)
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -84,6 +86,9 @@ format: setup ## rewrite the sources in the house style
 bench: setup ## compare with Porcupine in one run (needs Go)
 	$(BIN)/python -m bench $(BENCH_ARGS)
 
+fuzz: setup ## look for inputs that break readers or search; FUZZ_SECONDS=3600
+	$(BIN)/python engine/fuzz/fuzz.py --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 wheel: setup ## dist/momus-*.whl, for any CPython >= 3.11
 	rm -rf build dist
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
@@ -91,6 +96,6 @@ wheel: setup ## dist/momus-*.whl, for any CPython >= 3.11
 	@ls dist
 
 clean: ## remove what make made here; stored runs stay
-	rm -rf $(VENV) build dist momus.egg-info engine/target engine/*.so \
+	rm -rf $(VENV) build dist momus.egg-info engine/target engine/fuzz/target engine/*.so \
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(ROOMS) tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -4,13 +4,20 @@
 //! `monitors` does for the data types that need no search; `objects` are the data types.
 //! Python describes (models, formats, verdicts), Rust searches.
 
+// Without Python nobody calls much of it.
+#![cfg_attr(not(feature = "python"), allow(dead_code))]
+
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod monitors;
 mod objects;
 mod reading;
 mod search;
 
+#[cfg(feature = "python")]
 use pyo3::prelude::*;
 
+#[cfg(feature = "python")]
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     reading::register(module)?;

@@ -9,7 +9,7 @@ use super::columns::{Columns, Order, Row, NONE};
 use super::flaw::{Flaw, Trouble};
 use super::interner::Interner;
 use super::lines::{self, Block, ABSENT};
-use super::source::{damaged_tail, Blocks, Seals};
+use super::source::{damaged_tail, Blocks, Seals, BLOCK_BYTES};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::mpsc::sync_channel;
@@ -37,6 +37,15 @@ struct Merge {
 }
 
 pub fn read(input: impl Read + Send, order: Order) -> Result<Recording, Trouble> {
+    read_in_blocks(input, order, BLOCK_BYTES)
+}
+
+/// The same, whatever the size of the blocks.
+pub fn read_in_blocks(
+    input: impl Read + Send,
+    order: Order,
+    block_bytes: usize,
+) -> Result<Recording, Trouble> {
     let mut merge = Merge {
         columns: Columns::new(order),
         lines: 0,
@@ -45,7 +54,7 @@ pub fn read(input: impl Read + Send, order: Order) -> Result<Recording, Trouble>
         flaw_unterminated: false,
     };
     let mut seals = Seals::default();
-    let mut blocks = Blocks::new(input);
+    let mut blocks = Blocks::new(input, block_bytes);
     let first = blocks.next()?;
     let second = if first.is_some() {
         blocks.next()?

@@ -11,20 +11,23 @@ use super::lines::CHECKSUM_LINE;
 use memchr::memmem::Finder;
 use std::io::Read;
 
-const BLOCK_BYTES: usize = 4 << 20;
+pub const BLOCK_BYTES: usize = 4 << 20;
 
 /// Cuts a stream into blocks that end with a newline, save perhaps the last one.
 pub struct Blocks<R> {
     input: R,
+    block_bytes: usize,
     rest: Vec<u8>,
     done: bool,
     line: u64,
 }
 
 impl<R: Read> Blocks<R> {
-    pub fn new(input: R) -> Blocks<R> {
+    /// Blocks of about `block_bytes` each, or longer where a line is.
+    pub fn new(input: R, block_bytes: usize) -> Blocks<R> {
         Blocks {
             input,
+            block_bytes,
             rest: Vec::new(),
             done: false,
             line: 0,
@@ -33,7 +36,7 @@ impl<R: Read> Blocks<R> {
 
     pub fn next(&mut self) -> Result<Option<Vec<u8>>, Trouble> {
         let mut block = std::mem::take(&mut self.rest);
-        let mut wanted = BLOCK_BYTES;
+        let wanted = self.block_bytes;
         while !self.done {
             let before = block.len();
             block.reserve(wanted);
@@ -51,7 +54,6 @@ impl<R: Read> Blocks<R> {
                 let what = format!("a line longer than the limit of {LINE_BYTES_MAX} bytes");
                 return Err(Flaw::at(self.line + 1, what).into());
             }
-            wanted = BLOCK_BYTES;
         }
         Ok((!block.is_empty()).then_some(block))
     }
@@ -88,6 +90,9 @@ impl Seals {
             let end = newline.map_or(block.len(), |length| start + length);
             self.pass(&block[from..start]);
             self.check(&block[start..end], newline.is_some());
+            if self.flaw.is_some() {
+                return;
+            }
             from = start;
         }
         self.pass(&block[from..]);
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn blocks_end_at_newlines_whatever_the_reads_return() {
         let text = "ab\n".repeat(3) + "c";
-        let mut blocks = Blocks::new(text.as_bytes());
+        let mut blocks = Blocks::new(text.as_bytes(), BLOCK_BYTES);
         assert_eq!(blocks.next().unwrap().unwrap(), b"ab\nab\nab\n");
         assert_eq!(blocks.next().unwrap().unwrap(), b"c");
         assert!(blocks.next().unwrap().is_none());
@@ -185,6 +190,14 @@ mod tests {
         assert!(seals(&sealed("x\n", "}\n").replace('x', "y"))
             .flaw
             .is_some());
+    }
+
+    #[test]
+    fn the_first_mismatch_is_told_however_many_follow() {
+        let line = "{\"checksum\":\"crc32:ffffffff\",\"events\":0}\n";
+        let flaw = seals(&line.repeat(3)).flaw.expect("a mismatch");
+        assert!(flaw.corrupt);
+        assert_eq!(flaw.line, 1);
     }
 
     #[test]

@@ -5,8 +5,10 @@
 //! open operations hold slots.  A model (register.rs, strings.rs, python.rs) answers what a
 //! class does to a state.  `keys` searches the keys side by side, each by `depth_first`.
 
+#[cfg(feature = "python")]
 mod answer;
 mod bits;
+#[cfg(feature = "python")]
 mod boundary;
 pub mod budget;
 mod crashed;
@@ -20,19 +22,22 @@ pub mod keys;
 pub mod model;
 pub mod operations;
 pub mod outcome;
+#[cfg(feature = "python")]
 mod python;
 pub mod register;
-mod relevance;
+pub mod relevance;
 mod resumption;
-mod strings;
+pub mod strings;
 mod surroundings;
 pub mod suspension;
 #[cfg(test)]
 mod suspension_tests;
 pub mod values;
 
+#[cfg(feature = "python")]
 use pyo3::prelude::*;
 
+#[cfg(feature = "python")]
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<boundary::Operations>()?;
     module.add_class::<answer::Answer>()?;

@@ -1,0 +1,58 @@
+//! Registers with many clients, too large for brute force: verdicts come with proof, the
+//! search keeps to its steps, and the monitor agrees with it.
+
+#![no_main]
+
+use _native::fuzzing::{
+    intervals, registers, search_key, verified, Budget, Class, Finding, Outcome, Register, State,
+};
+use libfuzzer_sys::fuzz_target;
+use momus_fuzz::brute::{assert_certificate, assert_legal};
+use momus_fuzz::choices::Choices;
+use momus_fuzz::drawn::draw;
+use momus_fuzz::register::{step, Draw};
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut choices = Choices::new(bytes);
+    let kind = choices.byte();
+    let width = [3, 10, 63, 64, 65, 130][usize::from(choices.byte()) % 6];
+    let mut ops = Draw::new(2 + u32::from(kind >> 1) % 6, kind & 1 == 1);
+    let drawn = draw(&mut choices, 250, width, |choices, completed| {
+        ops.class(choices, completed)
+    });
+    let classes = ops.classes;
+    let known = |state: &State, class: Class| step(state, classes[class as usize]);
+
+    let mut model = Register::new(classes.clone());
+    let budget = Budget {
+        deadline: None,
+        bytes: Some(1 << 20),
+        steps: Some(20_000),
+        cancelled: Default::default(),
+    };
+    let searched = search_key(&drawn.key, 0, &mut model, &budget);
+    let proven = |outcome: &Outcome| match outcome {
+        Outcome::Valid { order } => {
+            assert_certificate(order, &drawn.rows, 0, known);
+            Some(true)
+        }
+        Outcome::Invalid(violation) => {
+            assert_legal(&violation.prefix, &drawn.rows, 0, known);
+            Some(false)
+        }
+        Outcome::Unknown { .. } => None,
+    };
+    let by_search = proven(&searched);
+    if registers::may_fit(&drawn.key, &classes) {
+        let intervals = intervals(&drawn.key);
+        let finding = registers::judge(&intervals, &classes, 0);
+        if finding != Finding::Unfit {
+            let part = |_: &Register, class: Class| registers::part(classes[class as usize]);
+            let found = verified(
+                finding, &drawn.key, &intervals, 0, &mut model, part, &budget,
+            );
+            let by_zones = found.as_ref().and_then(proven);
+            assert!(by_search.is_none() || by_zones.is_none() || by_search == by_zones);
+        }
+    }
+});

@@ -1,0 +1,92 @@
+//! Registers small enough for brute force: the general search, what it may leave out, and
+//! the monitor for distinct writes agree with it, and prove what they say.
+
+#![no_main]
+
+use _native::fuzzing::{
+    intervals, registers, relevant, search_key, verified, Budget, Class, Finding, Outcome,
+    Register, State,
+};
+use libfuzzer_sys::fuzz_target;
+use momus_fuzz::brute::{assert_certificate, assert_legal, is_linearizable};
+use momus_fuzz::choices::Choices;
+use momus_fuzz::drawn::{draw, Drawn};
+use momus_fuzz::register::{step, Draw};
+
+/// Far more configurations than so small a history has.
+const STEPS: u64 = 1_000_000;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut choices = Choices::new(bytes);
+    let kind = choices.byte();
+    let mut ops = Draw::new(2 + u32::from(kind >> 1) % 3, kind & 1 == 1);
+    let drawn = draw(&mut choices, 9, 6, |choices, completed| {
+        ops.class(choices, completed)
+    });
+    let classes = ops.classes;
+    let known = |state: &State, class: Class| step(state, classes[class as usize]);
+    let expected = is_linearizable(&drawn.rows, 0, known);
+    let agree = |outcome: &Outcome, who: &str| judge(outcome, expected, &drawn, &known, who);
+
+    let mut model = Register::new(classes.clone());
+    let budget = Budget {
+        deadline: None,
+        bytes: None,
+        steps: Some(STEPS),
+        cancelled: Default::default(),
+    };
+    agree(&search_key(&drawn.key, 0, &mut model, &budget), "search");
+    if let Some(less) = relevant(&drawn.key, &classes) {
+        agree(
+            &search_key(&less, 0, &mut model, &budget),
+            "search of the relevant",
+        );
+    }
+    if registers::may_fit(&drawn.key, &classes) {
+        let intervals = intervals(&drawn.key);
+        let finding = registers::judge(&intervals, &classes, 0);
+        if finding != Finding::Unfit {
+            let part = |_: &Register, class: Class| registers::part(classes[class as usize]);
+            let found = verified(
+                finding, &drawn.key, &intervals, 0, &mut model, part, &budget,
+            );
+            agree(&found.expect("a finding stands up to its check"), "zones");
+        }
+    }
+    // With hardly any memory or steps it may give up, but not lie.
+    for budget in [
+        Budget {
+            deadline: None,
+            bytes: Some(64),
+            steps: Some(STEPS),
+            cancelled: Default::default(),
+        },
+        budget.with_steps(1),
+    ] {
+        let outcome = search_key(&drawn.key, 0, &mut model, &budget);
+        if !matches!(outcome, Outcome::Unknown { .. }) {
+            agree(&outcome, "search within limits");
+        }
+    }
+});
+
+fn judge(
+    outcome: &Outcome,
+    expected: bool,
+    drawn: &Drawn,
+    known: &dyn Fn(&State, Class) -> Option<State>,
+    who: &str,
+) {
+    match outcome {
+        Outcome::Valid { order } => {
+            assert!(expected, "{who} says valid: {drawn:?}");
+            assert_certificate(order, &drawn.rows, 0, known);
+        }
+        Outcome::Invalid(violation) => {
+            assert!(!expected, "{who} says invalid: {drawn:?}");
+            assert_legal(&violation.prefix, &drawn.rows, 0, known);
+            assert!(drawn.rows[violation.event as usize].returned.is_some());
+        }
+        Outcome::Unknown { exhausted, .. } => panic!("{who} gave up: {exhausted:?}"),
+    }
+}

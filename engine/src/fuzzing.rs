@@ -1,0 +1,19 @@
+//! Doors for `engine/fuzz`, which drives the readers and the search without Python.
+
+pub use crate::monitors::evidence::verified;
+pub use crate::monitors::intervals::intervals;
+pub use crate::monitors::{registers, Finding};
+pub use crate::reading::columns::{Columns, Order, NONE};
+pub use crate::reading::flaw::{Flaw, Trouble};
+pub use crate::reading::jsonl::{read as read_jsonl, read_in_blocks, Recording};
+pub use crate::reading::{jepsen::read as read_edn, json::canonical, porcupine::read as read_log};
+pub use crate::search::budget::{Budget, Exhausted};
+pub use crate::search::history::{Class, KeyHistory, Layout};
+pub use crate::search::keys::search_key;
+pub use crate::search::model::{Register, RegisterOp, State, Transitions, ILLEGAL};
+pub use crate::search::operations::{ClassKey, Columns as EventColumns, Operations};
+pub use crate::search::outcome::{Outcome, Violation};
+pub use crate::search::register::compile as compile_register;
+pub use crate::search::relevance::relevant;
+pub use crate::search::strings::Strings;
+pub use crate::search::values::{States, Texts};
