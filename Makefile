@@ -75,6 +75,7 @@ lint-rustfmt:
 	cargo fmt --manifest-path engine/Cargo.toml --check
 lint-clippy:
 	cargo clippy --manifest-path engine/Cargo.toml --locked --all-targets -- -D warnings
+	cargo clippy --manifest-path engine/fuzz/Cargo.toml --locked --lib -- -D warnings
 test-rust:
 	cargo test --manifest-path engine/Cargo.toml --locked --quiet
 

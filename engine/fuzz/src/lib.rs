@@ -4,5 +4,7 @@
 pub mod brute;
 pub mod choices;
 pub mod drawn;
+pub mod limits;
+pub mod objects;
 pub mod reading;
 pub mod register;

@@ -4,12 +4,13 @@
 #![no_main]
 
 use _native::fuzzing::{
-    intervals, registers, search_key, verified, Budget, Class, Finding, Outcome, Register, State,
+    intervals, registers, search_key, verified, Class, Finding, Outcome, Register, State,
 };
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::brute::{assert_certificate, assert_legal};
 use momus_fuzz::choices::Choices;
 use momus_fuzz::drawn::draw;
+use momus_fuzz::limits::limits;
 use momus_fuzz::register::{step, Draw};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,12 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     let known = |state: &State, class: Class| step(state, classes[class as usize]);
 
     let mut model = Register::new(classes.clone());
-    let budget = Budget {
-        deadline: None,
-        bytes: Some(1 << 20),
-        steps: Some(20_000),
-        cancelled: Default::default(),
-    };
+    let budget = limits(Some(20_000), Some(1 << 20));
     let searched = search_key(&drawn.key, 0, &mut model, &budget);
     let proven = |outcome: &Outcome| match outcome {
         Outcome::Valid { order } => {
@@ -40,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_legal(&violation.prefix, &drawn.rows, 0, known);
             Some(false)
         }
-        Outcome::Unknown { .. } => None,
+        Outcome::Unknown(_) => None,
     };
     let by_search = proven(&searched);
     if registers::may_fit(&drawn.key, &classes) {

@@ -4,10 +4,11 @@
 #![no_main]
 
 use _native::fuzzing::{
-    compile_register, read_edn, read_jsonl, read_log, relevant, search_key, Budget, Columns,
-    EventColumns, Operations, Order, Outcome, States, Strings, Texts,
+    compile_register, read_edn, read_jsonl, read_log, relevant, search_key, Columns, EventColumns,
+    Operations, Order, Outcome, States, Strings, Texts,
 };
 use libfuzzer_sys::fuzz_target;
+use momus_fuzz::limits::limits;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&format, text)) = bytes.split_first() else {
@@ -55,12 +56,7 @@ fn check(columns: &Columns) {
         .map(|chunk| i64::from_ne_bytes(chunk.try_into().expect("eight bytes")))
         .collect();
     let texts = Texts::new(columns.tables.value.data(), &offsets).expect("the offsets fit");
-    let budget = Budget {
-        deadline: None,
-        bytes: Some(1 << 22),
-        steps: Some(20_000),
-        cancelled: Default::default(),
-    };
+    let budget = limits(Some(20_000), Some(1 << 22));
     let mut states = States::new(&texts);
     let compiled = compile_register(&gathered.classes, &names, &texts, &mut states, "null", true);
     for (_, key) in &gathered.keys {
@@ -71,7 +67,7 @@ fn check(columns: &Columns) {
             let verdict = |outcome: &Outcome| match outcome {
                 Outcome::Valid { .. } => Some(true),
                 Outcome::Invalid(_) => Some(false),
-                Outcome::Unknown { .. } => None,
+                Outcome::Unknown(_) => None,
             };
             let less = less.as_ref().and_then(verdict);
             assert!(less.is_none() || verdict(&whole).is_none() || verdict(&whole) == less);

@@ -4,13 +4,13 @@
 #![no_main]
 
 use _native::fuzzing::{
-    intervals, registers, relevant, search_key, verified, Budget, Class, Finding, Outcome,
-    Register, State,
+    intervals, registers, relevant, search_key, verified, Class, Finding, Outcome, Register, State,
 };
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::brute::{assert_certificate, assert_legal, is_linearizable};
 use momus_fuzz::choices::Choices;
 use momus_fuzz::drawn::{draw, Drawn};
+use momus_fuzz::limits::{in_stages, limits};
 use momus_fuzz::register::{step, Draw};
 
 /// Far more configurations than so small a history has.
@@ -29,13 +29,11 @@ fuzz_target!(|bytes: &[u8]| {
     let agree = |outcome: &Outcome, who: &str| judge(outcome, expected, &drawn, &known, who);
 
     let mut model = Register::new(classes.clone());
-    let budget = Budget {
-        deadline: None,
-        bytes: None,
-        steps: Some(STEPS),
-        cancelled: Default::default(),
-    };
+    let budget = limits(Some(STEPS), None);
     agree(&search_key(&drawn.key, 0, &mut model, &budget), "search");
+    let stage = 1 + u64::from(kind >> 4);
+    let staged = in_stages(&drawn.key, 0, &mut model, stage, kind & 8 == 0);
+    agree(&staged, "search in stages");
     if let Some(less) = relevant(&drawn.key, &classes) {
         agree(
             &search_key(&less, 0, &mut model, &budget),
@@ -54,17 +52,9 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     // With hardly any memory or steps it may give up, but not lie.
-    for budget in [
-        Budget {
-            deadline: None,
-            bytes: Some(64),
-            steps: Some(STEPS),
-            cancelled: Default::default(),
-        },
-        budget.with_steps(1),
-    ] {
+    for budget in [limits(Some(STEPS), Some(64)), budget.with_steps(1)] {
         let outcome = search_key(&drawn.key, 0, &mut model, &budget);
-        if !matches!(outcome, Outcome::Unknown { .. }) {
+        if !matches!(outcome, Outcome::Unknown(_)) {
             agree(&outcome, "search within limits");
         }
     }
@@ -87,6 +77,6 @@ fn judge(
             assert_legal(&violation.prefix, &drawn.rows, 0, known);
             assert!(drawn.rows[violation.event as usize].returned.is_some());
         }
-        Outcome::Unknown { exhausted, .. } => panic!("{who} gave up: {exhausted:?}"),
+        Outcome::Unknown(open) => panic!("{who} gave up: {:?}", open.exhausted),
     }
 }

@@ -2,11 +2,12 @@
 
 #![no_main]
 
-use _native::fuzzing::{search_key, Budget, Class, ClassKey, Outcome, Strings, Texts};
+use _native::fuzzing::{search_key, Class, ClassKey, Outcome, Strings, Texts};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::brute::{assert_certificate, assert_legal, is_linearizable};
 use momus_fuzz::choices::Choices;
 use momus_fuzz::drawn::draw;
+use momus_fuzz::limits::limits;
 
 /// Among them are ways to put one string together from others.
 const TEXTS: [&str; 7] = ["", "a", "b", "aa", "ab", "aab", "aaba"];
@@ -56,12 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
     let texts = Texts::new(data.as_bytes(), &offsets).expect("the offsets fit");
     let names = ["get", "put", "append"].map(String::from);
     let mut model = Strings::compile(&classes, &names, &texts, "\"\"").expect("all are known");
-    let budget = Budget {
-        deadline: None,
-        bytes: None,
-        steps: Some(1_000_000),
-        cancelled: Default::default(),
-    };
+    let budget = limits(Some(1_000_000), None);
     match search_key(&drawn.key, 0, &mut model, &budget) {
         Outcome::Valid { order } => {
             assert!(expected, "says valid: {drawn:?} {classes:?}");
@@ -71,6 +67,6 @@ fuzz_target!(|bytes: &[u8]| {
             assert!(!expected, "says invalid: {drawn:?} {classes:?}");
             assert_legal(&violation.prefix, &drawn.rows, String::new(), known);
         }
-        Outcome::Unknown { exhausted, .. } => panic!("gave up: {exhausted:?}"),
+        Outcome::Unknown(open) => panic!("gave up: {:?}", open.exhausted),
     }
 });
