@@ -20,6 +20,7 @@ from checker._verdict import (
     Verdict,
     merge_valid,
 )
+from checker._versions import versioned_register
 
 __all__ = [
     "ALGORITHMS",
@@ -51,4 +52,5 @@ __all__ = [
     "refusal",
     "register",
     "verify",
+    "versioned_register",
 ]

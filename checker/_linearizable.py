@@ -37,6 +37,7 @@ ALGORITHMS: Final = {
     "monitor": "the near-linear algorithm of the model",
     "zones": "zones of distinct writes",
     "queue": "order of distinct elements in a queue",
+    "versions": "one sweep by version",
 }
 """Names on the command line.  ``jit`` is the general search; all behind ``monitor`` are
 monitors, each for a model."""

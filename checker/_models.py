@@ -14,6 +14,7 @@ from checker._model import Model
 from checker._multi_register import multi_register
 from checker._queues import queue
 from checker._registers import cas_register, kv, register
+from checker._versions import versioned_register
 from histories import Json
 
 
@@ -37,8 +38,14 @@ MODELS: Final[dict[str, Callable[[Any], Model]]] = {
     "bank": bank,
     "bounded-queue": bounded_queue,
     "queue": _without_initial(queue),
+    "versioned-register": versioned_register,
 }
 """Makers of models, by name."""
 
-MONITORS: Final = {"register": "zones", "cas-register": "zones", "queue": "queue"}
+MONITORS: Final = {
+    "register": "zones",
+    "cas-register": "zones",
+    "queue": "queue",
+    "versioned-register": "versions",
+}
 """The near-linear algorithm of each model that has one, as `ALGORITHMS` has it."""

@@ -2,8 +2,9 @@
 
 What the run recorded about itself comes first (``model`` in the header or in the run's
 metadata), then the operations: appends mean a key-value store of strings, compare-and-set
-a CAS register, plain reads and writes a register.  A guess is always told to the user,
-and never made where the operations fit no model: then the user has to say.
+a CAS register, plain reads and writes a register.  Where the answers are pairs of a number
+and a value, the numbers are versions.  A guess is always told to the user, and never made
+where the operations fit no model: then the user has to say.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from momus._exits import Refusal
 MODELS = (
     "register",
     "cas-register",
+    "versioned-register",
     "kv",
     "set",
     "queue",
@@ -40,7 +42,12 @@ _MODEL_OF_OPERATIONS = (
 )
 """(one of these occurs, nothing outside these occurs, then it is this model)."""
 
-DATA_OPERATIONS = frozenset().union(*(known for _, known, _ in _MODEL_OF_OPERATIONS))
+_MODEL_OF_NUMBERED = (({"read", "write", "cas"}, {"read", "write", "cas"}, "versioned-register"),)
+"""The same where the answers are ``[number, value]``."""
+
+DATA_OPERATIONS = frozenset().union(
+    *(known for _, known, _ in (*_MODEL_OF_OPERATIONS, *_MODEL_OF_NUMBERED))
+)
 """What clients do, whatever the model; faults and probes have other names."""
 
 
@@ -52,15 +59,21 @@ class Guess:
     why: str = ""
 
 
-def model_of(meta: Mapping[str, Any], operations: Collection[str]) -> Guess:
+def model_of(
+    meta: Mapping[str, Any], operations: Collection[str], *, numbered: bool = False
+) -> Guess:
     """The model of a history with this metadata and these names of client operations.
 
-    Raises `Refusal` where nothing fits.
+    `numbered` is whether they answer with pairs of a number and a value.  Raises `Refusal` where nothing fits.
     """
     named = meta.get("model")
     if isinstance(named, str) and named:
         return Guess(named, f"the model is {named}, as the history says of itself")
     seen = set(operations)
+    for some, all_, model in _MODEL_OF_NUMBERED if numbered else ():
+        if seen & some and seen <= all_:
+            why = f"guessed the model {model} from the operations {_list(seen)} and their answers"
+            return Guess(model, f"{why}, [number, value]")
     for some, all_, model in _MODEL_OF_OPERATIONS:
         if seen & some and seen <= all_:
             return Guess(model, f"guessed the model {model} from the operations {_list(seen)}")

@@ -135,7 +135,7 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
 
 def _model(history: History, meta: Mapping[str, Any], request: Request) -> Guess:
     if request.model is None:
-        return model_of(meta, client_operations(history))
+        return model_of(meta, client_operations(history), numbered=answers_are_numbered(history))
     if isinstance(request.model, str) and request.model not in MODELS:
         raise Refusal(f"unknown model {request.model}; try one of {', '.join(MODELS)}")
     return Guess(request.model if isinstance(request.model, str) else "")
@@ -176,6 +176,28 @@ def client_operations(history: History) -> set[str]:
 
     codes = np.unique(history.f[history.process >= 0])
     return {history.f_names[code] for code in codes if code >= 0}
+
+
+def answers_are_numbered(history: History) -> bool:
+    """Whether the first answer of each of the clients' operations is ``[number, value]``.
+
+    The number may be null, where it was not learnt, and false is the answer of a
+    compare-and-set that did not succeed.
+    """
+    import numpy as np
+
+    completed = (history.process >= 0) & (history.type == 1)
+    found = False
+    for code in np.unique(history.f[completed]):
+        answer = history.value_of(int(history.value[(completed & (history.f == code)).argmax()]))
+        if answer is False:
+            continue
+        if not isinstance(answer, list) or len(answer) != 2:
+            return False
+        if answer[0] is not None and type(answer[0]) is not int:
+            return False
+        found = True
+    return found
 
 
 def vacuous(verdict: Verdict, history: History) -> Verdict:

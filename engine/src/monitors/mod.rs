@@ -13,6 +13,7 @@ pub mod fifo;
 pub mod intervals;
 pub mod presence;
 pub mod registers;
+pub mod versions;
 
 /// An operation of one key: the number of a completed one, or `CRASHED` with the number of
 /// one that never returned.

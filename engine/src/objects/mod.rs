@@ -9,7 +9,9 @@
 
 pub mod container;
 pub mod interned;
+pub mod pairs;
 pub mod queue;
+pub mod versioned;
 
 use std::hash::Hash;
 
@@ -67,23 +69,20 @@ pub struct Source<'a> {
     /// Canonical JSON texts, by code.
     pub values: &'a Texts<'a>,
     /// The canonical JSON text of the initial state of the model.
-    #[allow(dead_code)]
     pub initial: &'a str,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
     pub fn name(&self, class: &ClassKey) -> &str {
         &self.names[class.f as usize]
     }
 
-    #[allow(dead_code)]
-    pub fn argument(&self, class: &ClassKey) -> &str {
+    pub fn argument(&self, class: &ClassKey) -> &'a str {
         self.values.get(class.argument)
     }
 
     /// `null` for an operation that did not complete.
-    #[allow(dead_code)]
-    pub fn result(&self, class: &ClassKey) -> &str {
+    pub fn result(&self, class: &ClassKey) -> &'a str {
         self.values.get(class.result)
     }
 

@@ -27,6 +27,7 @@ use crate::monitors::intervals::intervals;
 use crate::monitors::registers;
 use crate::objects::interned::Interned;
 use crate::objects::queue::Queue;
+use crate::objects::versioned::Versioned;
 use crate::objects::{Monitored, Source};
 
 /// How often a search looks whether Python has a signal to handle.
@@ -300,6 +301,7 @@ impl Operations {
         };
         match model {
             "queue" => self.judge(py, Queue::compile(&source), algorithm, limits),
+            "versioned-register" => self.judge(py, Versioned::compile(&source), algorithm, limits),
             _ => Err(PyValueError::new_err("the engine has no such model")),
         }
     }
