@@ -64,7 +64,8 @@ def model_of(
 ) -> Guess:
     """The model of a history with this metadata and these names of client operations.
 
-    `numbered` is whether they answer with pairs of a number and a value.  Raises `Refusal` where nothing fits.
+    `numbered` is whether they answer with pairs of a number and a value.
+    Raises `Refusal` where nothing fits.
     """
     named = meta.get("model")
     if isinstance(named, str) and named:

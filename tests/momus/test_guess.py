@@ -27,6 +27,13 @@ def test_the_operations_give_the_model_away(operations: set[str], model: str) ->
     assert model in guess.why
 
 
+@pytest.mark.parametrize("operations", [{"read"}, {"write", "read"}, {"read", "write", "cas"}])
+def test_answers_with_a_number_are_versions(operations: set[str]) -> None:
+    guess = model_of({}, operations, numbered=True)
+    assert guess.model == "versioned-register"
+    assert "[number, value]" in guess.why
+
+
 def test_what_the_run_says_of_itself_comes_first() -> None:
     assert model_of({"model": "cas-register"}, {"read"}).model == "cas-register"
 

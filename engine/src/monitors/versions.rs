@@ -324,7 +324,10 @@ impl Chain {
                 floor = floor.max(place);
                 open.pop();
             }
-            let earliest = (places.least.partition_point(|&r| r < interval.invoked), false);
+            let earliest = (
+                places.least.partition_point(|&r| r < interval.invoked),
+                false,
+            );
             let latest = places.greatest.partition_point(|&i| i <= interval.returned) - 1;
             let place = places.first(self, earliest.max(floor), *what);
             let Some(place) = place.filter(|place| place.0 <= latest) else {
@@ -345,7 +348,11 @@ impl Chain {
         let mut order = Vec::with_capacity(self.order.len() + inserted.len());
         let mut next = 0;
         for ((place, _), _, operation) in inserted {
-            order.extend(self.order[next..place].iter().map(|placed| placed.operation));
+            order.extend(
+                self.order[next..place]
+                    .iter()
+                    .map(|placed| placed.operation),
+            );
             next = place;
             order.push(operation);
         }

@@ -11,6 +11,7 @@ pub mod container;
 pub mod interned;
 pub mod pairs;
 pub mod queue;
+pub mod texts;
 pub mod versioned;
 
 use std::hash::Hash;

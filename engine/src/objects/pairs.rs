@@ -63,16 +63,22 @@ mod tests {
         assert_eq!(found("[3,7]"), Some((Some(3), "7")));
         assert_eq!(found("[null,\"a,b]\"]"), Some((None, "\"a,b]\"")));
         assert_eq!(found("[1,[2,3]]"), Some((Some(1), "[2,3]")));
-        assert_eq!(
-            found("[1,\"\\\"\\\\\"]"),
-            Some((Some(1), "\"\\\"\\\\\""))
-        );
+        assert_eq!(found("[1,\"\\\"\\\\\"]"), Some((Some(1), "\"\\\"\\\\\"")));
         assert_eq!(found("[0,null]"), Some((Some(0), "null")));
     }
 
     #[test]
     fn what_is_no_pair_or_has_no_number_is_none() {
-        for text in ["7", "[]", "[1]", "[1,2,3]", "[\"a\",1]", "[-1,2]", "[1.5,2]", "[true,2]"] {
+        for text in [
+            "7",
+            "[]",
+            "[1]",
+            "[1,2,3]",
+            "[\"a\",1]",
+            "[-1,2]",
+            "[1.5,2]",
+            "[true,2]",
+        ] {
             assert_eq!(found(text), None, "{text}");
         }
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use rustc_hash::FxBuildHasher;
 
 use super::pairs::{numbered, Numbered};
+use super::texts::{Numbering, Packed};
 use super::{Monitored, Object, Source};
 use crate::monitors::intervals::Interval;
 use crate::monitors::versions;
@@ -49,11 +50,11 @@ pub struct Held {
 
 /// The operations of a history, and what has to be known of all of them together.
 #[derive(Clone)]
-pub struct Versioned<'a> {
+pub struct Versioned {
     pub operations: Arc<Vec<VersionedOp>>,
     pub initial: (Version, Value),
     /// The texts of the values, by number.
-    texts: Arc<Vec<&'a str>>,
+    texts: Arc<Packed>,
     /// By value: some write of it has no known version.
     unlearnt: Arc<Vec<bool>>,
     /// By value: which version it has cannot be told from every operation on it.
@@ -62,28 +63,11 @@ pub struct Versioned<'a> {
     alike: Arc<OnceLock<Vec<u32>>>,
 }
 
-/// The numbers of the texts of values.
-#[derive(Default)]
-struct Values<'a> {
-    numbers: HashMap<&'a str, Value, FxBuildHasher>,
-    texts: Vec<&'a str>,
-}
-
-impl<'a> Values<'a> {
-    fn number(&mut self, text: &'a str) -> Value {
-        let texts = &mut self.texts;
-        *self.numbers.entry(text).or_insert_with(|| {
-            texts.push(text);
-            texts.len() as Value - 1
-        })
-    }
-}
-
-impl<'a> Versioned<'a> {
+impl Versioned {
     /// Translates the classes of a history.  The error is an operation that is none of a
     /// versioned register's, or whose value is not of its form.
-    pub fn compile(source: &Source<'a>) -> Result<Versioned<'a>, Misfit> {
-        let mut values = Values::default();
+    pub fn compile(source: &Source) -> Result<Versioned, Misfit> {
+        let mut values = Numbering::default();
         let initial = match numbered(source.initial) {
             Some(Numbered {
                 number: Some(version),
@@ -122,14 +106,10 @@ impl<'a> Versioned<'a> {
             };
             operations.push(operation.ok_or_else(|| misfit(source, class))?);
         }
-        Ok(Versioned::of(operations, initial, values.texts))
+        Ok(Versioned::of(operations, initial, values.finish()))
     }
 
-    fn of(
-        operations: Vec<VersionedOp>,
-        initial: (Version, Value),
-        texts: Vec<&'a str>,
-    ) -> Versioned<'a> {
+    fn of(operations: Vec<VersionedOp>, initial: (Version, Value), texts: Packed) -> Versioned {
         let mut unlearnt = vec![false; texts.len()];
         let mut unseen = vec![false; texts.len()];
         let mut has_cas = false;
@@ -166,7 +146,11 @@ fn misfit(source: &Source, class: usize) -> Misfit {
         "write" if numbered(argument).is_none() => {
             format!("the value of a write is [null, value], but here it is {argument}")
         }
-        "cas" if numbered(argument).and_then(|asked| pair(asked.value)).is_none() => {
+        "cas"
+            if numbered(argument)
+                .and_then(|asked| pair(asked.value))
+                .is_none() =>
+        {
             format!("the value of a cas is [null, [from, to]], but here it is {argument}")
         }
         name => format!("a {name} answers [version, value], but here it is {result}"),
@@ -174,7 +158,7 @@ fn misfit(source: &Source, class: usize) -> Misfit {
     Misfit { class, message }
 }
 
-impl Object for Versioned<'_> {
+impl Object for Versioned {
     type State = Held;
 
     fn initial(&self) -> Held {
@@ -234,7 +218,7 @@ impl Object for Versioned<'_> {
     }
 
     fn text(&self, state: &Held) -> String {
-        let (version, value) = (state.version, self.texts[state.value as usize]);
+        let (version, value) = (state.version, self.texts.get(state.value));
         match state.exact {
             true => format!("[{version},{value}]"),
             false => format!("[{version},{value},\"or later\"]"),
@@ -249,7 +233,7 @@ impl Object for Versioned<'_> {
 /// In a part's number: the part is a value, not a version.
 const OF_VALUE: u32 = 1 << 31;
 
-impl Monitored for Versioned<'_> {
+impl Monitored for Versioned {
     const ALGORITHM: &'static str = "versions";
 
     fn judge(&self, intervals: &[Interval]) -> Finding {
