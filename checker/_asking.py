@@ -8,7 +8,9 @@ dictionary for one model and one history; the engine calls it once per distinct
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 
 from checker._model import ILLEGAL, Call, Model, ModelError
@@ -50,14 +52,15 @@ class Asking:
             )
         return number
 
-    def never_change(self, asked_max: int) -> list[bool] | None:
+    def never_change(self, asked_max: int, seconds_max: float = inf) -> list[bool] | None:
         """Which calls leave every reachable state as it is; None if these are too many.
 
         Follows all calls from all states, whatever their order in time, until there are no
         new states: what holds in all of these holds in all that the search can meet.  Gives
-        up after `asked_max` steps of single states, and where a step raises: it may never
-        have to be taken.
+        up after `asked_max` steps of single states or so many seconds, and where a step
+        raises: it may never have to be taken.
         """
+        until = time.perf_counter() + seconds_max
         changes = [False] * len(self.calls)
         asked = 0
         state = 0
@@ -66,6 +69,8 @@ class Asking:
             if asked > asked_max:
                 return None
             for klass in range(len(self.calls)):
+                if time.perf_counter() > until:
+                    return None
                 try:
                     after = self._explored[state, klass] = self._ask(state, klass)
                 except Exception:

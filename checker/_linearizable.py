@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from checker._answering import Question, known
+from checker._apart import runs_apart
+from checker._core import Core
 from checker._core_told import with_core
-from checker._cores import CORES_MAX, cores
 from checker._explanation import explain
 from checker._found import Found
-from checker._limits import Limits, limits_of
+from checker._limits import limits_of
 from checker._model import Model
 from checker._models import MODELS
 from checker._nondeterministic import NondeterministicModel, deterministic
 from checker._open import told_of_open, why_unknown
 from checker._resumption import Resumption
-from checker._searching import gathered, search
+from checker._searching import gathered
 from checker._verdict import Counterexample, Linearization, Verdict, merge_valid
 from engine._native import Operations
 from histories import History, Json
@@ -85,9 +87,11 @@ def linearizable(
     chosen = _chosen(model, initial)
     limits = limits_of(time_limit_s, memory_limit_bytes, jobs, step_limit)
     earlier = Resumption.of(resume, history, chosen) if resume is not None else None
-    known = earlier.operations_of(history) if earlier is not None else None
-    operations = known if known is not None else gathered(history, chosen, limits.jobs)
-    found = _found(history, operations, chosen, algorithm, limits.since(started), earlier)
+    ready = earlier.operations_of(history) if earlier is not None else None
+    operations = ready if ready is not None else gathered(history, chosen, limits.jobs)
+    apart = runs_apart(chosen, time_limit_s, memory_limit_bytes)
+    question = Question(history, operations, chosen, algorithm, core, apart)
+    found, cores, read_only, stop = known(question, limits.since(started), earlier)
     keys = [history.key_of(code) for code in operations.keys]
     unfit = [key for key, each in zip(keys, found, strict=True) if each.exhausted == "unfit"]
     if unfit:
@@ -95,12 +99,9 @@ def linearizable(
             f"the operations of key {unfit[0]!r} do not meet the conditions of the algorithm "
             f"{algorithm} ({ALGORITHMS[algorithm]}); leave the choice to auto"
         )
-    failed = [number for number, each in enumerate(found) if each.verdict == "invalid"]
-    counterexamples = _counterexamples(
-        history, operations, chosen, [(keys[number], found[number]) for number in failed],
-        limits.since(started), CORES_MAX if core else 0,
-    )  # fmt: skip
+    failed = [(key, each) for key, each in zip(keys, found, strict=True) if each.valid is False]
     told = told_of_open(history, operations, keys, found)
+    left = Resumption(history, chosen, operations, tuple(found), read_only)
     return Verdict(
         valid=merge_valid(each.valid for each in found),
         checker="linearizable",
@@ -108,8 +109,11 @@ def linearizable(
         algorithm=_used(found),
         operations=operations.count,
         seconds=time.perf_counter() - started,
-        counterexamples=tuple(counterexamples),
-        unknown=why_unknown(told, limits, found) if told and not failed else None,
+        counterexamples=tuple(
+            _counterexample(question, cores, key, each)
+            for key, each in failed[:_COUNTEREXAMPLES_MAX]
+        ),
+        unknown=why_unknown(told, limits, found, stop) if told and not failed else None,
         notes=_notes(operations, len(failed)),
         details=_details(found, told),
         certificates=tuple(
@@ -117,50 +121,21 @@ def linearizable(
             for key, each in zip(keys, found, strict=True)
             if each.verdict == "valid"
         ),
-        resumption=Resumption(history, chosen, operations, tuple(found)) if told else None,
+        resumption=left if told else None,
     )
 
 
-def _found(
-    history: History,
-    operations: Operations,
-    model: Model,
-    algorithm: str,
-    limits: Limits,
-    earlier: Resumption | None,
-) -> list[Found]:
-    """What is known of each key, after what was known and what is found now."""
-    if earlier is None:
-        return search(history, operations, model, algorithm, limits)
-    found = list(earlier.found)
-    still_open = [number for number, each in enumerate(found) if each.verdict == "unknown"]
-    left = [earlier.suspended(number, history) for number in still_open]
-    limits = limits._replace(only=still_open, earlier=left)
-    now = search(history, operations, model, algorithm, limits)
-    for number, each in zip(still_open, now, strict=True):
-        found[number] = each if each.verdict != "unknown" or each.suspended else found[number]
-    return found
-
-
-def _counterexamples(
-    history: History,
-    operations: Operations,
-    model: Model,
-    failed: Sequence[tuple[Json, Found]],
-    limits: Limits,
-    cores_max: int,
-) -> list[Counterexample]:
-    """One for each key that failed, as far as they are shown; the first ones with a core."""
-    shown = [
-        explain(history, model, operations, key, each)
-        for key, each in failed[:_COUNTEREXAMPLES_MAX]
-    ]
-    stuck = [each.stuck for _, each in failed[:cores_max] if each.stuck is not None]
-    for number, core in enumerate(cores(history, model, stuck, limits)):
-        if core is not None:
-            writer = failed[number][1].writer
-            shown[number] = with_core(shown[number], history, model, stuck[number], writer, core)
-    return shown
+def _counterexample(
+    question: Question, cores: Mapping[int, Core], key: Json, found: Found
+) -> Counterexample:
+    """Why a key failed, with its core if there is one."""
+    history, model = question.history, question.model
+    shown = explain(history, model, question.operations, key, found)
+    assert found.stuck is not None, "an invalid key has an operation that cannot be placed"
+    core = cores.get(found.stuck)
+    if core is None:
+        return shown
+    return with_core(shown, history, model, found.stuck, found.writer, core)
 
 
 def _chosen(model: str | Model | NondeterministicModel, initial: Json) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
+from checker._apart import Stop
 from checker._explanation import shown_value
 from checker._found import Found
 from checker._limits import Limits
@@ -19,7 +20,7 @@ _WIDE: Final = 12
 _MANY_CRASHED: Final = 10
 """With more clients at once, or more operations that never returned, a key may be hard."""
 
-_CAUSES: Final = {"memory": "memory", "width": "width", "steps": "steps"}
+_CAUSES: Final = {"memory": "memory", "width": "width", "steps": "steps", "harness": "harness"}
 
 
 def told_of_open(
@@ -62,12 +63,16 @@ def _reached(history: History, invoked: int | None) -> dict[str, int | None]:
     }
 
 
-def why_unknown(told: Sequence[dict[str, Any]], limits: Limits, found: Sequence[Found]) -> Unknown:
+def why_unknown(
+    told: Sequence[dict[str, Any]], limits: Limits, found: Sequence[Found], stop: Stop | None
+) -> Unknown:
     """The reason, in two sentences: what is known, and what would settle the rest."""
     first = next((each for each in told if each["visited"]), told[0])
     keys, open_keys = len(found), sum(each.verdict == "unknown" for each in found)
     alone = keys == 1 and first["key"] is None
     done = "" if alone else f"{keys - open_keys:,} of {keys:,} keys are decided, all valid; "
+    if stop is not None:
+        return Unknown(stop.cause, f"{stop.sentence}: {done}{place(first, alone)}.", stop.remedy)
     sentence = f"{_ended(first, limits)}: {done}{place(first, alone)}."
     cause: Literal["time", "memory"] = "time" if first["cause"] in ("time", "steps") else "memory"
     return Unknown(cause, sentence, _remedy(first))

@@ -9,6 +9,7 @@ file, they are given up, and some work is repeated.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,12 +23,16 @@ from histories import History
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Resumption:
-    """What is known of each key of `history`, in the order of the keys of `operations`."""
+    """What is known of each key of `history`, in the order of the keys of `operations`.
+
+    `read_only` is what was found out of the calls of a model in Python.
+    """
 
     history: History
     model: Model
     operations: Operations
     found: tuple[Found, ...]
+    read_only: Sequence[bool] | None = None
 
     @staticmethod
     def of(verdict: Verdict, history: History, model: Model) -> Resumption:

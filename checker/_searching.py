@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 import msgspec
@@ -48,7 +50,9 @@ def search(
         algorithm = _monitor(model, algorithm)
     if model.native is None:
         asking = Asking(model, calls_of(history, operations))
-        return search_in_python(operations, asking, limits, hear)
+        began = time.perf_counter()
+        read_only = explored(operations, asking, limits)
+        return search_in_python(operations, asking, read_only, limits.since(began), hear)
     names = history.f_names
     values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
     initial = canonical_json(msgspec.json.encode(model.initial)).decode()
@@ -74,13 +78,12 @@ def search(
 def search_in_python(
     operations: Operations,
     asking: Asking,
+    read_only: Sequence[bool],
     limits: Limits,
     hear: Callable[[int, Found], None] | None = None,
 ) -> list[Found]:
-    """The same for a model written in Python."""
-    declared = [call.f in asking.model.read_only for call in asking.calls]
-    asked_max = max(min(_ASKED_MAX, 20 * operations.count), operations.count // 10)
-    read_only = asking.never_change(asked_max) or declared
+    """The same for a model written in Python; `read_only` tells of each class of operations
+    that it changes no state."""
     decode = numbered(asking.states)
 
     def told(answer: Answer) -> Found:
@@ -93,6 +96,18 @@ def search_in_python(
         heard = hear
         limits = limits._replace(tell=lambda number, answer: heard(number, told(answer)))
     return [told(answer) for answer in operations.search_python(asking, read_only, limits)]
+
+
+def explored(operations: Operations, asking: Asking, limits: Limits) -> list[bool]:
+    """Which classes of operations change no state, as far as it can be found out."""
+    asked_max = max(min(_ASKED_MAX, 20 * operations.count), operations.count // 10)
+    seconds_max = inf if limits.seconds is None else limits.seconds / 10
+    return asking.never_change(asked_max, seconds_max) or declared(asking)
+
+
+def declared(asking: Asking) -> list[bool]:
+    """Which classes of operations change no state, as the model says."""
+    return [call.f in asking.model.read_only for call in asking.calls]
 
 
 def calls_of(history: History, operations: Operations) -> list[Call]:

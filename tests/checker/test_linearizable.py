@@ -442,7 +442,9 @@ def test_a_search_that_runs_out_of_time_says_where_it_was() -> None:
     if verdict.valid == "unknown":  # or it was quick enough to know before the first look
         assert verdict.unknown is not None
         assert verdict.unknown.cause == "time"
-        assert "the first 0 of 26 completed operations can all be placed" in verdict.unknown.sentence
+        assert (
+            "the first 0 of 26 completed operations can all be placed" in verdict.unknown.sentence
+        )
 
 
 def test_a_search_that_may_hold_nothing_ends_for_want_of_memory() -> None:

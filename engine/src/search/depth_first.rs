@@ -107,7 +107,7 @@ pub fn search<B: Bits, T: Transitions>(
         return Search::<B, T>::new(key, initial, model).success();
     }
     let earlier = budget.earlier.as_deref();
-    let earlier = earlier.filter(|earlier| earlier.key == fingerprint(key));
+    let earlier = earlier.filter(|earlier| earlier.key == fingerprint(key, model));
     if let Some(earlier) = earlier {
         let mut search = Search::<B, T>::new(key, initial, model);
         search.recall(earlier, budget);

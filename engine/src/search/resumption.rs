@@ -22,7 +22,7 @@ impl<B: Bits, T: Transitions> Search<'_, B, T> {
         let returning = self.key.returns[position as usize].operation;
         let suspension = (exhausted != Exhausted::Broken).then(|| {
             Box::new(Suspension {
-                key: fingerprint(self.key),
+                key: fingerprint(self.key, self.model),
                 visited,
                 turns: self.turns(),
                 choices: std::mem::take(&mut self.choices),

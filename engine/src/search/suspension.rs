@@ -26,7 +26,7 @@ use rustc_hash::FxHasher;
 
 use super::frontier::{Dead, Frontier};
 use super::history::KeyHistory;
-use super::model::State;
+use super::model::{State, Transitions};
 
 /// In place of the choice taken at the last configuration: none is being tried.
 pub const NOTHING: u32 = u32::MAX;
@@ -152,12 +152,14 @@ impl Suspension {
     }
 }
 
-/// Two keys of one history share this only if they are the same to the search.
-pub fn fingerprint(key: &KeyHistory) -> u64 {
+/// Two keys of one history share this only if they are the same to the search.  What is
+/// read-only is taken by itself, so it decides what the choices mean.
+pub fn fingerprint<T: Transitions>(key: &KeyHistory, model: &T) -> u64 {
     let mut hasher = FxHasher::default();
     for (operation, event) in key.completed.iter().zip(&key.event) {
         hasher.write_u32(*event);
         hasher.write_u16(operation.slot);
+        hasher.write_u8(u8::from(model.read_only(operation.class)));
     }
     for each in &key.returns {
         hasher.write_u32(each.operation);
@@ -166,6 +168,7 @@ pub fn fingerprint(key: &KeyHistory) -> u64 {
     for crashed in &key.crashed {
         hasher.write_u32(crashed.event);
         hasher.write_u32(crashed.position);
+        hasher.write_u8(u8::from(model.read_only(crashed.class)));
     }
     hasher.finish()
 }
