@@ -1,26 +1,49 @@
 """Where it happens: hosts, the systems under test on them, their clients, the undo journal."""
 
+from cluster._command import CommandHost
 from cluster._etcd import Etcd, etcd_binary
 from cluster._heal import Healed, heal, host_from_spec, journals
-from cluster._host import Completed, Daemon, Host, HostError, HostKind, HostSpec, Unsupported
+from cluster._host import (
+    Completed,
+    Daemon,
+    Host,
+    HostError,
+    HostKind,
+    HostSpec,
+    Progress,
+    Unsupported,
+)
 from cluster._http import BadResponse, Connection, NotSent, Response
 from cluster._journal import JOURNAL_NAME, Entry, Journal
-from cluster._labfile import LabFileError, SshSettings, read_lab
+from cluster._labfile import (
+    ForeignSettings,
+    LabFileError,
+    Settings,
+    SshSettings,
+    hosts_at,
+    read_hosts,
+    read_lab,
+)
 from cluster._local import LocalHost, free_port, local
 from cluster._namespaces import NamespaceHost, namespaces
+from cluster._posix import PosixHost
 from cluster._ssh import SshHost, ssh
+from cluster._standing import NotALab, StandingLab, lab_down, lab_up
 from cluster._system import Client, HasPrimaries, Observable, System
 from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
+from cluster._transports import Transport, lab, refuse_impossible
 
 __all__ = [
     "JOURNAL_NAME",
     "BadResponse",
     "Client",
+    "CommandHost",
     "Completed",
     "Connection",
     "Daemon",
     "Entry",
     "Etcd",
+    "ForeignSettings",
     "HasPrimaries",
     "Healed",
     "Host",
@@ -31,24 +54,36 @@ __all__ = [
     "LabFileError",
     "LocalHost",
     "NamespaceHost",
+    "NotALab",
     "NotSent",
     "Observable",
+    "PosixHost",
+    "Progress",
     "ProxyState",
     "Response",
+    "Settings",
     "SshHost",
     "SshSettings",
+    "StandingLab",
     "System",
     "Toxic",
     "Toxiproxy",
     "ToxiproxyError",
+    "Transport",
     "Unsupported",
     "etcd_binary",
     "free_port",
     "heal",
     "host_from_spec",
+    "hosts_at",
     "journals",
+    "lab",
+    "lab_down",
+    "lab_up",
     "local",
     "namespaces",
+    "read_hosts",
     "read_lab",
+    "refuse_impossible",
     "ssh",
 ]

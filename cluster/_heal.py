@@ -23,6 +23,7 @@ from cluster._journal import JOURNAL_NAME, Entry, Journal, is_running
 from cluster._local import LocalHost
 from cluster._namespaces import NamespaceHost, namespace_host
 from cluster._ssh import SshHost, ssh_host
+from cluster._transports import foreign_host
 
 Outcome: TypeAlias = Literal["undone", "gone", "failed", "unreachable", "running"]
 _UNDO_TIMEOUT_S: Final = 30.0
@@ -61,8 +62,10 @@ def host_from_spec(spec: HostSpec) -> Host:
             return namespace_host(spec)
         case "ssh":
             return ssh_host(spec)
+        case str():
+            return foreign_host(spec)
         case other:
-            raise ValueError(f"host spec of kind {other!r}; known are local, netns and ssh")
+            raise ValueError(f"host spec of kind {other!r}; a kind is a word")
 
 
 async def heal(path: str | os.PathLike[str], *, even_running: bool = False) -> list[Healed]:

@@ -189,8 +189,12 @@ class Journal:
 
 
 def driver_identity() -> dict[str, Any]:
-    """This process: pid, start time in clock ticks since boot, boot id."""
-    pid = os.getpid()
+    """This process, as `identity` has it."""
+    return identity(os.getpid())
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """A process that runs: pid, start time in clock ticks since boot, boot id."""
     return {"pid": pid, "start": start_time(pid), "boot": boot_id()}
 
 

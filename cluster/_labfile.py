@@ -195,8 +195,11 @@ def _host(
         host = {"address": host}
     if not isinstance(host, dict):
         raise LabFileError(f"{where}: {host!r} is neither an address nor a table")
-    if str(host.get("transport", defaults.get("transport", "ssh"))) != "ssh":
-        return _foreign({"name": f"n{number}", **defaults, **host}, where)
+    usual = defaults.get("transport", "ssh")
+    if host.get("transport", usual) != usual:  # what is meant for another transport is not for it
+        defaults = {key: defaults[key] for key in ("directory",) if key in defaults}
+    if host.get("transport", usual) != "ssh":
+        return _foreign({"name": f"n{number}", "transport": usual, **defaults, **host}, where)
     own = _checked(host, where, own=True)
     if "address" not in own:
         raise LabFileError(f'{where}: no address; write address = "10.0.0.{number}"')

@@ -36,6 +36,7 @@ _TRANSFERS_MAX: Final = 2
 RECONNECT_MAX_S: Final = 20.0
 _PAUSE_FIRST_S: Final = 0.1
 _PAUSE_MAX_S: Final = 5.0
+_ROOM_S: Final = 0.05
 _KILL_TIMEOUT_S: Final = 5.0
 _REFUSED: Final = (1, 2)
 """sshd's reasons for no more sessions: administratively prohibited, connect failed."""
@@ -55,12 +56,14 @@ class Link:
         self.settings = settings
         self._login: Login | None = None
         self._logging_in = threading.Lock()
+        self._opening = threading.Lock()
         self._was_in = False
         self._changed = threading.Condition()
         self._idle: list[Lane] = []
         self._lanes = 0
         self._lanes_max = LANES_MAX
         self._transfers = threading.BoundedSemaphore(_TRANSFERS_MAX)
+        self._resting: list[paramiko.SFTPClient] = []
         self._closed = threading.Event()
 
     def run(
@@ -97,12 +100,18 @@ class Link:
         deadline = time.monotonic() + timeout_s
         if not self._transfers.acquire(timeout=timeout_s):
             raise timed_out(self.settings.name, ["sftp"], timeout_s)
+        session = None
         try:
-            with self._sftp(deadline, timeout_s) as session:
-                yield session
+            session = self._transfer_session(deadline)
+            _channel(session).settimeout(timeout_s)
+            yield session
+            self._resting.append(session)
+            session = None
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self.broken("the file transfer failed", error) from error
         finally:
+            if session is not None:
+                session.close()
             self._transfers.release()
 
     def login(self, deadline: float) -> Login:
@@ -146,6 +155,7 @@ class Link:
         login = self._login
         if login is not None:
             login.close()
+        self._resting.clear()
         with self._changed:
             self._idle.clear()
             self._changed.notify_all()
@@ -195,26 +205,27 @@ class Link:
             try:
                 return self._new_lane(deadline)
             except paramiko.ChannelException as error:
-                if not self._make_do(error):
+                if not self._make_do(error, deadline):
                     raise self.broken("no session", error) from error
             except BaseException:
                 self._forget_lane()
                 raise
 
-    def _make_do(self, error: paramiko.ChannelException) -> bool:
-        """Sshd has refused a session: are there lanes to wait for?"""
+    def _make_do(self, error: paramiko.ChannelException, deadline: float) -> bool:
+        """Sshd has refused a session: from now on there are no more lanes than there are."""
         with self._changed:
             self._lanes -= 1
-            if error.code not in _REFUSED or self._lanes == 0:
+            if error.code not in _REFUSED:
                 return False
-            self._lanes_max = self._lanes
-            return True
+            if self._lanes > 0:
+                self._lanes_max = self._lanes
+                return True
+        return self._make_room(deadline)
 
     def _new_lane(self, deadline: float) -> Lane:
-        transport = self.login(deadline).transport
         channel = None
         try:
-            channel = transport.open_session(timeout=max(deadline - time.monotonic(), 0.1))
+            channel = self._open_session(deadline)
             return Lane(channel, deadline)
         except (paramiko.ChannelException, TimeoutError):
             if channel is not None:
@@ -222,6 +233,16 @@ class Link:
             raise
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self.broken("no session", error) from error
+
+    def _open_session(self, deadline: float) -> paramiko.Channel:
+        """A session; one after the other, since paramiko may hand a refusal to the wrong one."""
+        transport = self.login(deadline).transport
+        if not self._opening.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+        try:
+            return transport.open_session(timeout=max(deadline - time.monotonic(), 0.1))
+        finally:
+            self._opening.release()
 
     def _give_back(self, lane: Lane, *, fit: bool) -> None:
         if fit and not self._closed.is_set():
@@ -253,17 +274,42 @@ class Link:
             finally:
                 helper.close()
 
-    @contextlib.contextmanager
-    def _sftp(self, deadline: float, timeout_s: float) -> Iterator[paramiko.SFTPClient]:
-        transport = self.login(deadline).transport
-        channel = transport.open_session(timeout=max(deadline - time.monotonic(), 0.1))
-        try:
-            channel.settimeout(timeout_s)
-            channel.invoke_subsystem("sftp")
-            yield paramiko.SFTPClient(channel)
-        finally:
-            channel.close()
+    def _transfer_session(self, deadline: float) -> paramiko.SFTPClient:
+        """A session that rests, or a new one."""
+        while self._resting:
+            session = self._resting.pop()
+            if not _channel(session).closed:
+                return session
+        while True:
+            try:
+                channel = self._open_session(deadline)
+                break
+            except paramiko.ChannelException as error:
+                if error.code not in _REFUSED or not self._make_room(deadline):
+                    raise
+        channel.settimeout(max(deadline - time.monotonic(), 0.1))
+        channel.invoke_subsystem("sftp")
+        return paramiko.SFTPClient(channel)
+
+    def _make_room(self, deadline: float) -> bool:
+        """Sshd has refused a session: end one that rests, or wait for one to end; False too late.
+
+        It counts a session until its process has ended, a moment after we have closed it.
+        """
+        with self._changed:
+            lane = self._idle.pop() if self._idle else None
+        if lane is not None:
+            self._give_back(lane, fit=False)
+        elif self._resting:
+            self._resting.pop().close()
+        return time.monotonic() < deadline and not self._closed.wait(_ROOM_S)
 
     def _refuse_closed(self) -> None:
         if self._closed.is_set():
             raise HostError(self.settings.name, "it was closed", "make the host again")
+
+
+def _channel(session: paramiko.SFTPClient) -> paramiko.Channel:
+    channel = session.get_channel()
+    assert channel is not None, "it was made of one"
+    return channel

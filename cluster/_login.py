@@ -21,7 +21,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -322,7 +322,11 @@ def _said(error: BaseException) -> str:
 def _proxied(settings: SshSettings, port: int) -> socket.socket:
     """One end of a socket pair; on the other the proxy command speaks, as OpenSSH has it."""
     stands_for = {"%h": settings.address, "%p": str(port), "%r": settings.user, "%%": "%"}
-    argv = [_replaced(word, stands_for) for word in settings.proxy_command]
+    return piped([filled_in(word, stands_for) for word in settings.proxy_command])
+
+
+def piped(argv: Sequence[str]) -> socket.socket:
+    """A socket that is the standard input and output of a command on this machine."""
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -347,7 +351,8 @@ class _ProxySocket(socket.socket):
             self._process.terminate()
 
 
-def _replaced(word: str, stands_for: dict[str, str]) -> str:
+def filled_in(word: str, stands_for: Mapping[str, str]) -> str:
+    """The word with ``%x`` replaced; nothing that is put in is looked at again."""
     parts = []
     at = 0
     while at < len(word):

@@ -53,7 +53,10 @@ _NETWORK: Final = "10.66.0"
 
 
 class NamespaceHost(PosixHost):
-    """A network namespace, entered by the pid of the process that holds it."""
+    """A network namespace, entered by the pid of the process that holds it.
+
+    `enter` stands before every command.
+    """
 
     kind: HostKind = "netns"
 
@@ -74,7 +77,7 @@ class NamespaceHost(PosixHost):
         self._keeper_socket = keeper_socket
         self._in_user_namespace = in_user_namespace
         user = ["-U", "--preserve-credentials"] if in_user_namespace else []
-        self._enter = ["nsenter", "-t", str(holder), *user, "-n", "-m", "-p", "-u", "--"]
+        self.enter = ["nsenter", "-t", str(holder), *user, "-n", "-m", "-p", "-u", "--"]
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -98,7 +101,7 @@ class NamespaceHost(PosixHost):
         del sudo
         if self.is_gone():
             raise HostError(self.name, "its namespace is gone", "raise the lab again")
-        command = [*self._enter, *argv]
+        command = [*self.enter, *argv]
         return await spawn(self.name, command, tuple(argv), input, timeout_s, check)
 
     async def upload(self, local: str, remote: str, *, progress: Progress | None = None) -> None:
@@ -282,6 +285,11 @@ class Lab:
             self._in_user_namespace,
             journal,
         )
+
+    @property
+    def pid(self) -> int:
+        """The process that ends last, after the keeper and all that lives in the lab."""
+        return self._process.pid
 
     @property
     def socket_path(self) -> Path:

@@ -13,16 +13,34 @@ the whole session's process group, since databases fork.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import posixpath
 import re
+import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from cluster._host import COMMAND_TIMEOUT_S, Completed, Daemon, HostError, HostKind, HostSpec
+from cluster._host import (
+    COMMAND_TIMEOUT_S,
+    DIAL_TIMEOUT_S,
+    Completed,
+    Daemon,
+    HostError,
+    HostKind,
+    HostSpec,
+    Progress,
+)
 from cluster._journal import Journal
 from cluster._redaction import spoken
+
+# The effective capabilities of a command there (hexadecimal), and the user's number.
+WHO: Final = """
+id -u
+while read -r name value; do [ "$name" = CapEff: ] && echo "$value"; done < /proc/self/status
+:
+"""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _POLL_S: Final = 0.05
@@ -95,7 +113,7 @@ def remove_undo(directory: str, owner: str) -> list[list[str]]:
 
 
 class PosixHost(ABC):
-    """A host with a POSIX shell; a subclass brings `run`, file transfer and `dial`."""
+    """A host with a POSIX shell; a subclass brings `run`, file transfer, `dial` and `spec`."""
 
     kind: HostKind
 
@@ -125,7 +143,23 @@ class PosixHost(ABC):
     ) -> Completed: ...
 
     @abstractmethod
+    async def upload(
+        self, local: str, remote: str, *, progress: Progress | None = None
+    ) -> None: ...
+
+    @abstractmethod
+    async def download(
+        self, remote: str, local: str, *, progress: Progress | None = None
+    ) -> None: ...
+
+    @abstractmethod
+    async def dial(self, port: int, *, timeout_s: float = DIAL_TIMEOUT_S) -> socket.socket: ...
+
+    @abstractmethod
     def spec(self) -> HostSpec: ...
+
+    async def greet(self) -> None:  # noqa: B027 -- most kinds are there if they exist at all
+        """See that the host is there, and what may be done there; before all else."""
 
     async def close(self) -> None:  # noqa: B027 -- most kinds hold nothing open
         """Let go of connections."""
@@ -250,6 +284,29 @@ class PosixHost(ABC):
                 return False
             await asyncio.sleep(_POLL_S)
         return True
+
+
+@contextlib.asynccontextmanager
+async def at_work(hosts: Sequence[PosixHost], owner: str, *, keep: bool) -> AsyncIterator[None]:
+    """All hosts greeted and each with a directory of its own, as long as the body runs."""
+    try:
+        await _all(host.greet() for host in hosts)
+        try:
+            await _all(host.make_directory(owner) for host in hosts)
+            yield
+        finally:
+            await _all(host.remove_directory(owner, keep=keep) for host in hosts)
+    finally:
+        for host in hosts:
+            await host.close()
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Await all, whichever fail; then raise the first error."""
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def refuse_failure(host: str, done: Completed) -> Completed:

@@ -23,8 +23,8 @@ import stat
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Final, TypeVar
 
 import paramiko
 
@@ -44,7 +44,7 @@ from cluster._link import Link
 from cluster._local import connect
 from cluster._login import open_way
 from cluster._namespaces import lab_socket
-from cluster._posix import PosixHost, refuse_failure
+from cluster._posix import WHO, PosixHost, at_work, refuse_failure
 from cluster._relay import relayed
 from cluster._transfer import DIGEST, get, put, put_bytes
 
@@ -53,13 +53,6 @@ _TRANSFER_TIMEOUT_S: Final = 60.0
 _TIDY_TIMEOUT_S: Final = 5.0
 _THREADS: Final = 10
 _CAP_NET_ADMIN: Final = 1 << 12
-
-# The effective capabilities of a command there (hexadecimal), and the user's number.
-_WHO: Final = """
-id -u
-while read -r name value; do [ "$name" = CapEff: ] && echo "$value"; done < /proc/self/status
-:
-"""
 
 
 class SshHost(PosixHost):
@@ -103,7 +96,7 @@ class SshHost(PosixHost):
 
     async def greet(self) -> None:
         """Log in, and learn what we may do there."""
-        who = (await self.run(["sh", "-c", _WHO])).text.split()
+        who = (await self.run(["sh", "-c", WHO])).text.split()
         capabilities = int(who[1], 16) if len(who) > 1 else 0
         self._privileged = who[0] == "0" or bool(capabilities & _CAP_NET_ADMIN)
         if self.settings.sudo and not self._privileged:
@@ -286,29 +279,13 @@ async def ssh(
         SshHost(each, posixpath.join(each.directory, f"{unique}-{each.name}"), journal=journal)
         for each in settings
     ]
-    try:
-        await _all(host.greet() for host in hosts)
-        try:
-            await _all(host.make_directory(run) for host in hosts)
-            yield hosts
-        finally:
-            await _all(host.remove_directory(run, keep=keep) for host in hosts)
-    finally:
-        for host in hosts:
-            await host.close()
+    async with at_work(hosts, run, keep=keep):
+        yield hosts
 
 
 def ssh_host(spec: HostSpec) -> SshHost:
     """The host again, from what `SshHost.spec` gave."""
     return SshHost(settings_from(spec["settings"]), spec["directory"])
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Await all, whichever fail; then raise the first error."""
-    outcomes = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
 
 
 def _numeric(address: str, name: str) -> str:

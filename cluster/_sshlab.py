@@ -9,7 +9,7 @@ An ordinary user's sshds run under his own number, for sshd as root wants to bec
 users, of which such a lab has none; the logins have the capabilities to change the network
 all the same.  Namespaces and sshds are gone when the process that raised the lab is.
 
-    python -m cluster._sshlab 5        # raises one, prints where lab.toml is, and waits
+`cluster._standing` runs this file as a process of its own, for labs that stay.
 """
 
 from __future__ import annotations
@@ -29,14 +29,18 @@ from pathlib import Path
 from typing import Final
 
 from cluster._host import HostError, Unsupported
-from cluster._journal import Journal
-from cluster._local import environment, lab_directory, spawn
+from cluster._journal import Journal, driver_identity, identity
+from cluster._local import LocalHost, environment, lab_directory, spawn
 from cluster._namespaces import Lab, NamespaceHost, node_addresses
 
 _PORT: Final = 22
 _UP_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.05
 _WHERE: Final = "this machine"
+LAB_TOML: Final = "lab.toml"
+STANDING: Final = "lab.json"
+"""Which process holds a lab that stays."""
+MARK: Final = "lab"
 
 # sshd as root separates privileges with the help of this directory; where there is none, it
 # is made in a /run that only this namespace sees.
@@ -64,10 +68,14 @@ Subsystem sftp internal-sftp
 
 @dataclass(frozen=True)
 class SshLab:
-    """A lab that is up: its ``lab.toml``, and its hosts as seen from below."""
+    """A lab that is up: its ``lab.toml``, and its hosts as seen from below.
+
+    `unshare` is the process that ends last.
+    """
 
     lab_toml: Path
     hosts: tuple[NamespaceHost, ...]
+    unshare: int
 
 
 @contextlib.asynccontextmanager
@@ -75,14 +83,23 @@ async def ssh_lab(
     n: int,
     *,
     directory: str | os.PathLike[str] | None = None,
+    at: Path | None = None,
     journal: Journal | None = None,
 ) -> AsyncIterator[SshLab]:
-    """Raise `n` hosts with an sshd each; raises `Unsupported` without openssh-server."""
+    """Raise `n` hosts with an sshd each; raises `Unsupported` without openssh-server.
+
+    The lab's directory is `at`, or a fresh one below `directory`.
+    """
     sshd = shutil.which("sshd", path=environment()["PATH"])
     if sshd is None or shutil.which("ssh-keygen") is None:
-        raise Unsupported(_WHERE, "there is no sshd or no ssh-keygen", "install openssh-server")
+        raise Unsupported(
+            _WHERE,
+            f"there is no {'sshd' if sshd is None else 'ssh-keygen'}",
+            "install it: apt-get install openssh-server openssh-client",
+        )
     names = [f"n{i}" for i in range(1, n + 1)]
-    async with lab_directory(directory, journal=journal, keep=False) as top:
+    below = lab_directory(directory, journal=journal, keep=False) if at is None else _at(at)
+    async with below as top:
         addresses = node_addresses(names)
         for name in names:
             (top / name).mkdir()
@@ -90,7 +107,23 @@ async def ssh_lab(
         async with Lab.raised(addresses, top, init=init, keep_user=True) as lab:
             hosts = tuple(lab.host(name, None) for name in names)
             await asyncio.gather(*(_await_sshd(host, top) for host in hosts))
-            yield SshLab(_write_lab(hosts, top, lab.socket_path), hosts)
+            yield SshLab(_write_lab(hosts, top, lab.socket_path), hosts, lab.pid)
+
+
+@contextlib.asynccontextmanager
+async def _at(top: Path) -> AsyncIterator[Path]:
+    """The directory `top`, made and marked, for nobody else to look into; removed on leaving."""
+    driver = LocalHost("driver", str(top))
+    before = os.umask(0o077)
+    try:
+        top.mkdir()
+        await driver.make_directory(MARK)
+    finally:
+        os.umask(before)
+    try:
+        yield top
+    finally:
+        await driver.remove_directory(MARK)
 
 
 async def _write_keys(addresses: dict[str, str], top: Path, sshd: str) -> dict[str, list[str]]:
@@ -122,7 +155,7 @@ def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:
         "ssh_config": "none",
     }
     tables = [{"name": host.name, "address": host.address} for host in hosts]
-    path = top / "lab.toml"
+    path = top / LAB_TOML
     path.write_text(_toml(defaults) + "".join(f"\n[[hosts]]\n{_toml(each)}" for each in tables))
     return path
 
@@ -155,15 +188,29 @@ async def _await_sshd(host: NamespaceHost, top: Path) -> None:
             return
 
 
-async def _serve(n: int) -> None:
+async def _stand(n: int, top: Path) -> None:
+    """Raise a lab in `top`, say so in one line of JSON, and hold it until asked to end."""
     asked_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
-    async with ssh_lab(n) as lab:
-        print(f"{n} SSH hosts are up: momus run etcd --hosts {lab.lab_toml}", flush=True)
-        print("Ctrl-C takes them down.", flush=True)
-        await asked_to_end.wait()
+    try:
+        async with ssh_lab(n, at=top) as lab:
+            who = {**driver_identity(), "unshare": identity(lab.unshare)}
+            (top / STANDING).write_text(json.dumps(who))
+            _say({"hosts": [host.name for host in lab.hosts]})
+            await asked_to_end.wait()
+    except HostError as error:
+        _say({"error": error.what, "try_next": error.try_next})
+
+
+def _say(answer: dict[str, object]) -> None:
+    print(json.dumps(answer), flush=True)
+    # Whoever raised the lab has heard enough, and may close its end.
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (1, 2):
+        os.dup2(null, standard)
+    os.close(null)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(int(sys.argv[1]) if len(sys.argv) > 1 else 5))
+    asyncio.run(_stand(int(sys.argv[1]), Path(sys.argv[2])))

@@ -35,8 +35,8 @@ def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence
             return cluster.local(plan.nodes, journal=journal)
         case "namespaces":
             return cluster.namespaces(plan.nodes, journal=journal)
-    assert plan.hosts_file is not None, "a settled plan for SSH hosts names their file"
-    return cluster.ssh(plan.hosts_file, journal=journal)
+    assert plan.hosts is not None, "a settled plan for hosts that are there names them"
+    return cluster.lab(plan.hosts.read(), journal=journal)
 
 
 def system_of(plan: Plan) -> System:

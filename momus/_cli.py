@@ -16,6 +16,7 @@ import click
 from momus._door import FrontDoor
 from momus._quantities import Bytes, Duration, JsonValue
 from momus._sources import FORMATS
+from momus._whereabouts import login_options, taken_from
 
 _STORE = click.Path(file_okay=False, path_type=Path)
 
@@ -125,14 +126,16 @@ def convert(name: str, target: str, **options: Any) -> int:
     "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
 )
 @click.option(
-    "--nodes", default=3, show_default=True, type=click.IntRange(1, 99), help="Without --hosts."
+    "--nodes", default=3, show_default=True, type=click.IntRange(1, 99), help="Namespaces."
 )
 @click.option(
-    "--hosts",
+    "--lab",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="LAB.toml",
-    help="Use the SSH hosts of this file instead of network namespaces.",
+    help="Use the hosts of this file instead of network namespaces.",
 )
+@click.option("--hosts", metavar="A,B,C", help="Use the SSH hosts at these addresses.")
+@login_options
 @click.option("--local", is_flag=True, help="Use plain local processes instead of namespaces.")
 @click.option(
     "--faults",
@@ -175,7 +178,7 @@ def run(system: str, **options: Any) -> int:
     """Put SYSTEM (etcd) under load and faults, record what its clients see, and judge it."""
     from momus._run import run_system
 
-    return run_system(system, **options)
+    return run_system(system, hosts=taken_from(options), **options)
 
 
 @cli.command(epilog="Exit code: 0 if and only if both verdicts are as predicted.")
@@ -228,6 +231,36 @@ def proxy(**options: Any) -> int:
     from momus._proxy import run_proxy
 
     return run_proxy(**options)
+
+
+@cli.group()
+def lab() -> None:
+    """SSH hosts on this machine, to try things on: raise them, take them down."""
+
+
+_LAB_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+
+
+@lab.command(epilog="Exit code: 0 it is up, 2 usage, 4 it could not be raised.")
+@click.option("--nodes", default=5, show_default=True, type=click.IntRange(1, 200), help="Hosts.")
+@click.option("--ssh", is_flag=True, help="With an sshd each; the only kind that outlives a run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.argument("directory", default="momus-lab", type=_LAB_DIRECTORY)
+def up(**options: Any) -> int:
+    """Raise network namespaces with an sshd each, and write DIRECTORY/lab.toml."""
+    from momus._lab import run_up
+
+    return run_up(**options)
+
+
+@lab.command(epilog="Exit code: 0 nothing is left, 2 usage, 4 something is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.argument("directory", default="momus-lab", type=_LAB_DIRECTORY)
+def down(**options: Any) -> int:
+    """Take down the lab in DIRECTORY, and remove it."""
+    from momus._lab import run_down
+
+    return run_down(**options)
 
 
 def main() -> None:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import platform
 import random
+import shlex
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from momus._exits import Refusal
 from momus._version import version
+from momus._whereabouts import Whereabouts
 
 SYSTEMS = ("etcd",)
 WORKLOADS = ("register", "set")
 FAULTS = ("kill", "pause", "partition")
 READS = ("linearizable", "serializable")
-LABS = ("namespaces", "local", "ssh")
+LABS = ("namespaces", "local", "hosts")
 SEEDS = 2**32
 
 
@@ -38,7 +40,7 @@ class Plan:
     workload: str = "register"
     reads: str = "linearizable"
     lab: str = "namespaces"
-    hosts_file: Path | None = None
+    hosts: Whereabouts | None = None
     nodes: int = 3
     faults: tuple[str, ...] = FAULTS
     interval_s: float = 5.0
@@ -67,8 +69,8 @@ class Plan:
             )
         if self.nodes < 2 and "partition" in self.faults:
             raise Refusal("one node alone cannot be partitioned; try --faults kill,pause")
-        if self.lab == "ssh" and self.hosts_file is None:
-            raise Refusal("SSH hosts are named in a file; try --hosts lab.toml")
+        if self.lab == "hosts" and self.hosts is None:
+            raise Refusal("the hosts have no name yet; try --lab lab.toml")
         if self.nodes < 1 or self.concurrency < 0 or self.time_limit_s <= 0:
             raise Refusal("nodes and time limit must be above zero, and concurrency not below")
         concurrency = self.concurrency or 4 * self.nodes
@@ -86,7 +88,7 @@ class Plan:
         found = asdict(self)
         found["faults"] = list(self.faults)
         found["store"] = str(self.store)
-        found["hosts_file"] = None if self.hosts_file is None else str(self.hosts_file)
+        found["hosts"] = [] if self.hosts is None else self.hosts.words()
         return {
             "name": self.name,
             **found,
@@ -96,18 +98,18 @@ class Plan:
 
     def command(self) -> str:
         """The command line that makes this plan again."""
-        words = ["momus run", self.system, "--workload", self.workload, "--reads", self.reads]
+        words = ["momus", "run", self.system, "--workload", self.workload, "--reads", self.reads]
         words += {
             "namespaces": ["--nodes", str(self.nodes)],
             "local": ["--local", "--nodes", str(self.nodes)],
-            "ssh": ["--hosts", str(self.hosts_file)],
+            "hosts": self.hosts.words() if self.hosts else [],
         }[self.lab]
         words += ["--faults", ",".join(self.faults) or "none"]
         words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]
         words += ["--in-turns"] if self.in_turns else []
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
-        return " ".join(words)
+        return shlex.join(words)
 
 
 def _one_of(what: str, name: str, known: tuple[str, ...]) -> None:

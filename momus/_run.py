@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 
-from cluster import LabFileError, read_lab
 from histories import Event, Run, Store
 from momus._aftermath import Aftermath, aftermath
 from momus._answer import answer, print_json
@@ -20,6 +19,7 @@ from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
 from momus._plan import FAULTS, Plan
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
+from momus._whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def run_system(
     workload: str,
     reads: str,
     nodes: int,
-    hosts: Path | None,
+    hosts: Whereabouts | None,
     local: bool,
     faults: str | None,
     interval: float,
@@ -143,16 +143,16 @@ def run_system(
 ) -> int:
     """The command: make the plan, play it, answer."""
     if hosts is not None and local:
-        raise Refusal("--hosts and --local exclude each other; try one of them")
-    lab = "ssh" if hosts is not None else "local" if local else "namespaces"
+        raise Refusal("--local and hosts that are there exclude each other; try one of them")
+    lab = "hosts" if hosts is not None else "local" if local else "namespaces"
     if hosts is not None:
-        nodes = _hosts_in(hosts)
+        nodes = len(hosts.read())
     plan = Plan(
         system=system,
         workload=workload,
         reads=reads,
         lab=lab,
-        hosts_file=hosts,
+        hosts=hosts,
         nodes=nodes,
         faults=faults_named(faults, lab, nodes),
         interval_s=interval,
@@ -172,13 +172,6 @@ def run_system(
     else:
         tell(played)
     return finish(played)
-
-
-def _hosts_in(lab: Path) -> int:
-    try:
-        return len(read_lab(lab))
-    except LabFileError as error:
-        raise Refusal(str(error)) from error
 
 
 def faults_named(text: str | None, lab: str, nodes: int) -> tuple[str, ...]:

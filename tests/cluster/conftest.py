@@ -8,11 +8,27 @@ from typing import Any
 
 import pytest
 
-from cluster import Host, Journal, Unsupported, local, namespaces, ssh
+from cluster import (
+    ForeignSettings,
+    Host,
+    Journal,
+    NamespaceHost,
+    Unsupported,
+    lab,
+    local,
+    namespaces,
+    ssh,
+)
 from cluster._sshlab import ssh_lab
 
-KINDS = ("netns", "local", "ssh")
+KINDS = ("netns", "local", "ssh", "command")
 Labs = Callable[..., AbstractAsyncContextManager[list[Host]]]
+
+
+def behind_a_command(host: NamespaceHost) -> ForeignSettings:
+    """The same namespace, as if it were a container that one enters by a command."""
+    options = {"command": host.enter, "address": host.address}
+    return ForeignSettings(host.name, "command", options, directory=host.directory)
 
 
 @pytest.fixture
@@ -25,15 +41,18 @@ def labs(tmp_path: Path) -> Labs:
     ) -> AsyncIterator[list[Host]]:
         async with contextlib.AsyncExitStack() as stack:
             try:
-                lab: Any
+                opened: Any
                 if kind == "netns":
-                    lab = namespaces(n, directory=tmp_path, journal=journal)
+                    opened = namespaces(n, directory=tmp_path, journal=journal)
                 elif kind == "local":
-                    lab = local(n, directory=tmp_path, journal=journal)
+                    opened = local(n, directory=tmp_path, journal=journal)
+                elif kind == "command":
+                    inner = await stack.enter_async_context(namespaces(n, directory=tmp_path))
+                    opened = lab([behind_a_command(host) for host in inner], journal=journal)
                 else:
                     below = await stack.enter_async_context(ssh_lab(n, directory=tmp_path))
-                    lab = ssh(below.lab_toml, journal=journal)
-                hosts: list[Host] = await stack.enter_async_context(lab)
+                    opened = ssh(below.lab_toml, journal=journal)
+                hosts: list[Host] = await stack.enter_async_context(opened)
             except Unsupported as error:
                 pytest.skip(str(error))
             yield hosts

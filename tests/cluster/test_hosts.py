@@ -11,7 +11,8 @@ import pytest
 
 from cluster import Host, HostError, Unsupported, host_from_spec
 
-every_kind = pytest.mark.parametrize("kind", ["netns", "local", "ssh"])
+every_kind = pytest.mark.parametrize("kind", ["netns", "local", "ssh", "command"])
+every_dialled_kind = pytest.mark.parametrize("kind", ["netns", "local", "ssh"])
 
 
 async def until(condition: Any, timeout_s: float = 10) -> None:
@@ -201,9 +202,13 @@ def test_files_travel_both_ways(labs: Any, kind: str, tmp_path: Path) -> None:
     async def main() -> None:
         async with labs(kind) as [host]:
             there = f"{host.directory}/with space"
-            await host.upload(str(here), there)
+            told: list[tuple[int, int]] = []
+            await host.upload(str(here), there, progress=lambda *so_far: told.append(so_far))
+            assert told[-1] == (len(data), len(data))
             assert (await host.run(["stat", "-c", "%a", there])).text == "750"
-            await host.download(there, str(back))
+            told.clear()
+            await host.download(there, str(back), progress=lambda *so_far: told.append(so_far))
+            assert told[-1] == (len(data), len(data))
             await host.write(f"{host.directory}/small", b"\0\xff\n", mode=0o600)
             assert await host.read(f"{host.directory}/small") == b"\0\xff\n"
             mode = (await host.run(["stat", "-c", "%a", f"{host.directory}/small"])).text
@@ -216,7 +221,7 @@ def test_files_travel_both_ways(labs: Any, kind: str, tmp_path: Path) -> None:
     assert stat.S_IMODE(here.stat().st_mode) == 0o750
 
 
-@every_kind
+@every_dialled_kind
 def test_dialling_reaches_a_server_or_is_refused(labs: Any, kind: str) -> None:
     async def main() -> None:
         async with labs(kind) as [host]:

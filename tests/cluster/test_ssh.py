@@ -5,8 +5,6 @@ import contextlib
 import dataclasses
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -17,7 +15,6 @@ import pytest
 from cluster import (
     HostError,
     LocalHost,
-    SshHost,
     SshSettings,
     Unsupported,
     free_port,
@@ -154,7 +151,7 @@ def test_a_login_without_root_does_not_pretend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All logins of such a lab may change the network; make this one appear as a plain user.
-    monkeypatch.setattr("cluster._ssh._WHO", "echo 1000; echo 0000000000000000")
+    monkeypatch.setattr("cluster._ssh.WHO", "echo 1000; echo 0000000000000000")
 
     async def main() -> None:
         async with lab_of(1, tmp_path) as (_, [settings]):
@@ -247,40 +244,3 @@ def test_nobody_there_is_told_with_address_and_port(tmp_path: Path) -> None:
 
     with pytest.raises(HostError, match=r"n1: cannot reach 127\.0\.0\.1 port 1"):
         asyncio.run(main())
-
-
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
-def test_a_lab_raised_by_hand_goes_with_its_process(tmp_path: Path, ending: signal.Signals) -> None:
-    lab = subprocess.Popen(
-        [sys.executable, "-m", "cluster._sshlab", "2"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    assert lab.stdout is not None
-    assert lab.stderr is not None
-    try:
-        told = lab.stdout.readline()
-        if not told:
-            pytest.skip(lab.stderr.read().strip().splitlines()[-1])
-        lab_toml = told.split()[-1]
-
-        async def main() -> None:
-            async with ssh(lab_toml) as [one, two]:
-                assert (await one.run(["hostname"])).text == "n1"
-                assert (await two.run(["hostname"])).text == "n2"
-            lab.send_signal(ending)
-            await asyncio.to_thread(lab.wait, 20)
-            settings = read_lab(lab_toml) if Path(lab_toml).exists() else []
-            async with asyncio.timeout(10):
-                while settings and not SshHost(settings[0], "/").is_gone():
-                    await asyncio.sleep(0.02)
-
-        asyncio.run(main())
-        assert Path(lab_toml).exists() == (ending == signal.SIGKILL)
-    finally:
-        lab.kill()
-        lab.wait()
-        lab.stdout.close()
-        lab.stderr.close()
