@@ -9,7 +9,7 @@ from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._models import MODELS
 from checker._multi_register import multi_register
 from checker._nondeterministic import NondeterministicModel
-from checker._queues import queue
+from checker._queues import priority_queue, queue, stack
 from checker._registers import cas_register, kv, register
 from checker._sets import grow_only_set
 from checker._verdict import (
@@ -47,10 +47,12 @@ __all__ = [
     "merge_valid",
     "multi_register",
     "points",
+    "priority_queue",
     "queue",
     "read_certificate",
     "refusal",
     "register",
+    "stack",
     "verify",
     "versioned_register",
 ]

@@ -40,6 +40,8 @@ ALGORITHMS: Final = {
     "zones": "zones of distinct writes",
     "queue": "order of distinct elements in a queue",
     "versions": "one sweep by version",
+    "stack": "nesting of distinct elements in a stack",
+    "priority-queue": "stays of distinct elements in a priority queue",
 }
 """Names on the command line.  ``jit`` is the general search; all behind ``monitor`` are
 monitors, each for a model."""

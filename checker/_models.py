@@ -12,7 +12,7 @@ from checker._bank import bank
 from checker._bounded_queue import bounded_queue
 from checker._model import Model
 from checker._multi_register import multi_register
-from checker._queues import queue
+from checker._queues import priority_queue, queue, stack
 from checker._registers import cas_register, kv, register
 from checker._versions import versioned_register
 from histories import Json
@@ -39,6 +39,8 @@ MODELS: Final[dict[str, Callable[[Any], Model]]] = {
     "bounded-queue": bounded_queue,
     "queue": _without_initial(queue),
     "versioned-register": versioned_register,
+    "stack": _without_initial(stack),
+    "priority-queue": _without_initial(priority_queue),
 }
 """Makers of models, by name."""
 
@@ -47,5 +49,7 @@ MONITORS: Final = {
     "cas-register": "zones",
     "queue": "queue",
     "versioned-register": "versions",
+    "stack": "stack",
+    "priority-queue": "priority-queue",
 }
 """The near-linear algorithm of each model that has one, as `ALGORITHMS` has it."""

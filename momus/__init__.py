@@ -43,7 +43,10 @@ if TYPE_CHECKING:
         linearizable,
         merge_valid,
         multi_register,
+        priority_queue,
+        queue,
         register,
+        stack,
         verify,
     )
     from cluster import (
@@ -239,7 +242,9 @@ __all__ = [
     "once",
     "phases",
     "play",
+    "priority_queue",
     "process_limit",
+    "queue",
     "register",
     "repeat",
     "replay",
@@ -252,6 +257,7 @@ __all__ = [
     "simulate",
     "sleep",
     "ssh",
+    "stack",
     "stagger",
     "synchronize",
     "targets",

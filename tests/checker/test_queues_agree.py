@@ -32,6 +32,8 @@ class Container:
 
 CONTAINERS = {
     "queue": Container("enqueue", "dequeue", lambda state: state[0]),
+    "stack": Container("push", "pop", lambda state: state[-1]),
+    "priority-queue": Container("insert", "delete-min", lambda state: state[0]),
 }
 
 _DRAWN = 8

@@ -34,6 +34,7 @@ pub struct Span {
 /// What there is of one element.
 #[derive(Clone, Copy, Debug)]
 pub struct Life {
+    pub element: Element,
     pub put: Operation,
     pub putting: Span,
     /// `NOBODY` where nobody is known to have taken it.
@@ -88,6 +89,7 @@ pub fn lives(intervals: &[Interval], moves: &[Move]) -> Result<Lives, Finding> {
         match moves[interval.class as usize] {
             Move::Put(element) => {
                 let life = Life {
+                    element,
                     put: interval.operation,
                     putting,
                     take: NOBODY,

@@ -50,7 +50,8 @@ pub fn judge(intervals: &[Interval], moves: &[Move]) -> Finding {
         Ok(found) => found,
         Err(finding) => return finding,
     };
-    found.give_unseen_in_order();
+    let enqueued: Vec<u32> = found.lives.iter().map(|life| life.putting.to).collect();
+    found.give_unseen(&enqueued);
     let items = match items(&found) {
         Ok(items) => items,
         Err(finding) => return finding,
@@ -60,22 +61,6 @@ pub fn judge(intervals: &[Interval], moves: &[Move]) -> Finding {
         Err(pair) => {
             let pair = pair.map(|index| &found.lives[index]);
             found.contradiction(&pair, &[], |life| life.earlier_than_any(&pair))
-        }
-    }
-}
-
-impl Lives {
-    /// The unclaimed element that was enqueued first is taken by the unseen dequeue that was
-    /// invoked first, and so on.
-    fn give_unseen_in_order(&mut self) {
-        if self.unseen.is_empty() {
-            return;
-        }
-        let mut unclaimed: Vec<&mut Life> =
-            self.lives.iter_mut().filter(|l| l.unclaimed()).collect();
-        unclaimed.sort_unstable_by_key(|life| life.putting.to);
-        for (life, &(take, invoked)) in unclaimed.into_iter().zip(&self.unseen) {
-            life.taken_unseen(take, invoked);
         }
     }
 }

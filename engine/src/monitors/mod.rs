@@ -7,12 +7,16 @@
 //! as a history of their own, which must find them impossible and tells why.  Where either
 //! check fails, the general search decides on the whole key.
 
+pub mod coverage;
 pub mod elements;
 pub mod evidence;
 pub mod fifo;
 pub mod intervals;
+pub mod lifo;
 pub mod presence;
+pub mod priority;
 pub mod registers;
+pub mod unseen;
 pub mod versions;
 
 /// An operation of one key: the number of a completed one, or `CRASHED` with the number of

@@ -28,7 +28,7 @@ pub enum Move {
 pub struct Moves {
     pub of_class: Arc<Vec<Move>>,
     /// The texts of the elements, by code.
-    texts: Arc<Vec<String>>,
+    pub texts: Arc<Vec<String>>,
 }
 
 impl Moves {
@@ -72,9 +72,13 @@ impl Moves {
         }
     }
 
+    pub fn text_of(&self, element: Element) -> &str {
+        &self.texts[element as usize]
+    }
+
     /// Elements as a JSON array.
     pub fn text(&self, elements: impl Iterator<Item = Element>) -> String {
-        let texts: Vec<&str> = elements.map(|e| self.texts[e as usize].as_str()).collect();
+        let texts: Vec<&str> = elements.map(|e| self.text_of(e)).collect();
         format!("[{}]", texts.join(","))
     }
 }

@@ -10,7 +10,9 @@
 pub mod container;
 pub mod interned;
 pub mod pairs;
+pub mod priority_queue;
 pub mod queue;
+pub mod stack;
 pub mod texts;
 pub mod versioned;
 

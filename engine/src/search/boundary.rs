@@ -26,7 +26,9 @@ use crate::monitors::evidence::verified;
 use crate::monitors::intervals::intervals;
 use crate::monitors::registers;
 use crate::objects::interned::Interned;
+use crate::objects::priority_queue::PriorityQueue;
 use crate::objects::queue::Queue;
+use crate::objects::stack::Stack;
 use crate::objects::versioned::Versioned;
 use crate::objects::{Monitored, Source};
 
@@ -302,6 +304,8 @@ impl Operations {
         match model {
             "queue" => self.judge(py, Queue::compile(&source), algorithm, limits),
             "versioned-register" => self.judge(py, Versioned::compile(&source), algorithm, limits),
+            "stack" => self.judge(py, Stack::compile(&source), algorithm, limits),
+            "priority-queue" => self.judge(py, PriorityQueue::compile(&source), algorithm, limits),
             _ => Err(PyValueError::new_err("the engine has no such model")),
         }
     }
