@@ -11,6 +11,8 @@ from checker._multi_register import multi_register
 from checker._nondeterministic import NondeterministicModel
 from checker._queues import priority_queue, queue, stack
 from checker._registers import cas_register, kv, register
+from checker._sequential import sequentially_consistent
+from checker._sequential_order import verify_sequential
 from checker._sets import grow_only_set
 from checker._verdict import (
     Counterexample,
@@ -52,7 +54,9 @@ __all__ = [
     "read_certificate",
     "refusal",
     "register",
+    "sequentially_consistent",
     "stack",
     "verify",
+    "verify_sequential",
     "versioned_register",
 ]

@@ -86,7 +86,7 @@ def linearizable(
     if algorithm not in ALGORITHMS:
         raise ValueError(f"unknown algorithm {algorithm!r}; try one of {', '.join(ALGORITHMS)}")
     started = time.perf_counter()
-    chosen = _chosen(model, initial)
+    chosen = chosen_model(model, initial)
     limits = limits_of(time_limit_s, memory_limit_bytes, jobs, step_limit)
     earlier = Resumption.of(resume, history, chosen) if resume is not None else None
     ready = earlier.operations_of(history) if earlier is not None else None
@@ -140,7 +140,7 @@ def _counterexample(
     return with_core(shown, history, model, found.stuck, found.writer, core)
 
 
-def _chosen(model: str | Model | NondeterministicModel, initial: Json) -> Model:
+def chosen_model(model: str | Model | NondeterministicModel, initial: Json) -> Model:
     if isinstance(model, Model | NondeterministicModel):
         if initial is not None:
             raise ValueError("a Model has its own initial state; leave `initial` out")

@@ -71,7 +71,7 @@ def search(
         if len(error.args) != 2:
             raise
         klass, message = error.args
-        raise ModelError(f"{_where(history, operations, klass)}: {message}") from None
+        raise ModelError(f"{where(history, operations, klass)}: {message}") from None
     return [found_of(answer, msgspec.json.decode) for answer in answers]
 
 
@@ -143,7 +143,7 @@ def _call(history: History, klass: tuple[int, int, int, bool, int]) -> Call:
     )
 
 
-def _where(history: History, operations: Operations, klass: int) -> str:
+def where(history: History, operations: Operations, klass: int) -> str:
     """The first operation of a class, as a place in the user's file."""
     f, argument, *_ = operations.classes[klass]
     mask = (history.f == f) & (history.value == argument) & (history.type == 0)

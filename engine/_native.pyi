@@ -122,3 +122,26 @@ class Operations:
     def search_python(
         self, ask: Callable[[int, int], int], read_only: Sequence[bool], limits: _Limits
     ) -> list[Answer]: ...
+
+class SequentialAnswer:
+    """What was found for a whole history; operations are invocation events."""
+
+    verdict: Literal["valid", "invalid", "unknown"]
+    exhausted: Literal["time", "memory", "steps", "broken"] | None
+    order: np.ndarray[tuple[int], np.dtype[np.uint32]]
+    placed: int
+    next: list[tuple[int, str]]
+    last: list[int]
+    orphan: int | None
+    key: int | None
+
+def search_sequential(
+    operations: Operations,
+    process: npt.NDArray[np.int32],
+    partner: npt.NDArray[np.int64],
+    native: tuple[str, Sequence[str], _Values, str] | None,
+    python: tuple[Callable[[int, int], int], Sequence[bool]] | None,
+    seconds: float | None,
+    bytes: int | None,
+) -> SequentialAnswer:
+    """Looks for an order of all operations that keeps that of each process."""

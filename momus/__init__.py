@@ -46,8 +46,10 @@ if TYPE_CHECKING:
         priority_queue,
         queue,
         register,
+        sequentially_consistent,
         stack,
         verify,
+        verify_sequential,
     )
     from cluster import (
         Etcd,
@@ -253,6 +255,7 @@ __all__ = [
     "schedule",
     "script",
     "sequential_keys",
+    "sequentially_consistent",
     "set_workload",
     "simulate",
     "sleep",
@@ -265,6 +268,7 @@ __all__ = [
     "time_limit",
     "until_ok",
     "verify",
+    "verify_sequential",
     "version",
 ]
 

@@ -1,7 +1,8 @@
 //! The native half of momus: what is too slow in Python, and nothing else.
 //!
 //! `reading` turns files into columns; `search` decides linearizability over columns, and
-//! `monitors` does for the data types that need no search; `objects` are the data types.
+//! `monitors` does for the data types that need no search; `objects` are the data types;
+//! `sequential` searches for an order where real time does not count.
 //! Python describes (models, formats, verdicts), Rust searches.
 
 // Without Python nobody calls much of it.
@@ -13,6 +14,7 @@ mod monitors;
 mod objects;
 mod reading;
 mod search;
+mod sequential;
 
 #[cfg(feature = "python")]
 use pyo3::prelude::*;
@@ -22,5 +24,6 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     reading::register(module)?;
     search::register(module)?;
+    sequential::register(module)?;
     Ok(())
 }

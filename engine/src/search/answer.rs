@@ -131,14 +131,7 @@ pub fn answer(
             }
         }
         Outcome::Unknown(open) => Answer {
-            exhausted: Some(match open.exhausted {
-                Exhausted::Time | Exhausted::Cancelled => "time",
-                Exhausted::Steps => "steps",
-                Exhausted::Memory => "memory",
-                Exhausted::Width => "width",
-                Exhausted::Broken => "broken",
-                Exhausted::Unfit => "unfit",
-            }),
+            exhausted: Some(word(open.exhausted)),
             position: open.position,
             reached: open.event,
             suspended: match open.suspension {
@@ -167,4 +160,16 @@ fn distinct(configurations: Vec<Configuration>, states: Vec<String>) -> Vec<Poss
         }
     }
     found
+}
+
+/// What Python calls it.
+pub fn word(exhausted: Exhausted) -> &'static str {
+    match exhausted {
+        Exhausted::Time | Exhausted::Cancelled => "time",
+        Exhausted::Steps => "steps",
+        Exhausted::Memory => "memory",
+        Exhausted::Width => "width",
+        Exhausted::Broken => "broken",
+        Exhausted::Unfit => "unfit",
+    }
 }

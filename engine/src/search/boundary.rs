@@ -38,7 +38,7 @@ const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 /// The client operations of a history, grouped by key and ready to be searched.
 #[pyclass(frozen)]
 pub struct Operations {
-    gathered: Gathered,
+    pub gathered: Gathered,
 }
 
 /// An outcome, and the algorithm that found it.
@@ -459,7 +459,7 @@ impl Operations {
 }
 
 /// Runs without the interpreter's lock, and stops early where a signal handler raises.
-fn interruptible<R: Send>(
+pub fn interruptible<R: Send>(
     py: Python<'_>,
     budget: &Budget,
     run: impl FnOnce() -> R + Send,
@@ -485,7 +485,7 @@ fn interruptible<R: Send>(
     })
 }
 
-fn texts<'a>(
+pub fn texts<'a>(
     values: &'a (PyReadonlyArray1<'_, i64>, PyReadonlyArray1<'_, u8>),
 ) -> PyResult<Texts<'a>> {
     let (offsets, data) = values;
@@ -493,6 +493,6 @@ fn texts<'a>(
         .ok_or_else(|| PyValueError::new_err("the offsets of the values do not fit their data"))
 }
 
-fn misfit(misfit: Misfit) -> PyErr {
+pub fn misfit(misfit: Misfit) -> PyErr {
     PyValueError::new_err((misfit.class, misfit.message))
 }

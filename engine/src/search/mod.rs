@@ -6,10 +6,10 @@
 //! class does to a state.  `keys` searches the keys side by side, each by `depth_first`.
 
 #[cfg(feature = "python")]
-mod answer;
+pub mod answer;
 mod bits;
 #[cfg(feature = "python")]
-mod boundary;
+pub mod boundary;
 pub mod budget;
 mod crashed;
 mod depth_first;
@@ -23,7 +23,7 @@ pub mod model;
 pub mod operations;
 pub mod outcome;
 #[cfg(feature = "python")]
-mod python;
+pub mod python;
 pub mod register;
 pub mod relevance;
 mod resumption;

@@ -32,6 +32,11 @@ pub trait Transitions {
         None
     }
 
+    /// The only state in which `class` is legal, where that is known.
+    fn needs(&self, class: Class) -> Option<State> {
+        self.reads(class)
+    }
+
     /// The state that `class` makes whatever was before, or whenever it is legal.
     fn writes(&self, _class: Class) -> Option<State> {
         None
@@ -157,6 +162,13 @@ impl Transitions for Register {
     fn reads(&self, class: Class) -> Option<State> {
         match self.classes[class as usize] {
             RegisterOp::Read(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn needs(&self, class: Class) -> Option<State> {
+        match self.classes[class as usize] {
+            RegisterOp::Read(value) | RegisterOp::Cas(value, _) => Some(value),
             _ => None,
         }
     }
