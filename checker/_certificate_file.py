@@ -21,6 +21,7 @@ import numpy as np
 from checker._certificate import points, verify
 from checker._model import ModelError
 from checker._models import MODELS
+from checker._sequential_order import verify_sequential
 from checker._verdict import Linearization
 from histories import History, HistoryError, Json
 
@@ -51,14 +52,26 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     initial: Json
     keys: list[_Key]
+    consistency: Literal["linearizable", "sequential"] = "linearizable"
 
 
 def certificate(
-    history: History, model: str, initial: Json, linearizations: Sequence[Linearization]
+    history: History,
+    model: str,
+    initial: Json,
+    linearizations: Sequence[Linearization],
+    consistency: str = "linearizable",
 ) -> bytes:
-    """The text of the file that proves `history` valid; `model` is one of `MODELS`."""
+    """The text of the file that proves `history` valid; `model` is one of `MODELS`.
+
+    For sequential consistency there is one order of all keys, without points in time.
+    """
     assert model in MODELS, f"the model {model} cannot be named in a file"
     of = _Of(history.source or "", len(history), _digest(history))
+    if consistency == "sequential":
+        keys = [_Key(None, found.order.tolist(), []) for found in linearizations]
+        made = Certificate("certificate", 2, of, model, initial, keys, "sequential")
+        return msgspec.json.encode(made) + b"\n"
     keys = [
         _Key(found.key, found.order.tolist(), points(history, found).tolist())
         for found in linearizations
@@ -97,6 +110,9 @@ def refusal(history: History, proof: Certificate) -> str | None:
         for each in proof.keys
     ]
     try:
+        if proof.consistency == "sequential":
+            order = [index for each in proof.keys for index in each.order]
+            return verify_sequential(history, _model(proof.model, proof.initial), order)
         return verify(history, _model(proof.model, proof.initial), orders)
     except (ModelError, TypeError) as error:
         return f"the model {proof.model} does not fit: {error}"

@@ -16,7 +16,7 @@ whole history is searched (engine/src/sequential).  That problem is hard (Gibbon
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -139,18 +139,19 @@ def _search(
     history: History, model: Model, limits: Limits
 ) -> tuple[SequentialAnswer, list[Json] | None]:
     operations = gathered(history, model, limits.jobs)
-    columns = (history.process, history.pairs)
+
+    def searched(native: Any, python: Any) -> SequentialAnswer:
+        return search_sequential(
+            operations, history.process, history.pairs, native, python, limits.seconds, limits.bytes
+        )
+
     if model.native not in _NATIVE:
         asking = Asking(model, calls_of(history, operations))
-        python = (asking, explored(operations, asking, limits))
-        asked = (None, python, limits.seconds, limits.bytes)
-        return search_sequential(operations, *columns, *asked), asking.states
+        return searched(None, (asking, explored(operations, asking, limits))), asking.states
     values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
     initial = canonical_json(msgspec.json.encode(model.initial)).decode()
-    native = (model.native, history.f_names, values, initial)
     try:
-        asked_of = (native, None, limits.seconds, limits.bytes)
-        return search_sequential(operations, *columns, *asked_of), None
+        return searched((model.native, history.f_names, values, initial), None), None
     except ValueError as error:
         if len(error.args) != 2:
             raise

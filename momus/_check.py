@@ -29,6 +29,7 @@ def run_check(
     memory_limit: int | None,
     jobs: int | None,
     algorithm: str,
+    consistency: str,
     format: str | None,
     report: Path | None,
     certificate: Path | None,
@@ -43,7 +44,7 @@ def run_check(
         raise Refusal("--certificate proves one history; try it with one file at a time")
     if certificate is not None and not _writable(certificate):
         raise Refusal(f"{certificate}: nothing can be written there; try another --certificate")
-    request = Request(model, initial, time_limit, memory_limit, algorithm, jobs)
+    request = Request(model, initial, time_limit, memory_limit, algorithm, jobs, consistency)
     loaded = [load(source, format) for source in sources]
     if certificate is not None:
         _refuse_the_unprovable(loaded[0], request)
@@ -116,5 +117,7 @@ def _certificate(loaded: Loaded, verdict: Any, request: Request, path: Path) -> 
 
     model, initial = assumed(loaded, request)
     assert isinstance(model, str), "the command line knows models by name"
-    write_whole(path, checker.certificate(loaded.history, model, initial, verdict.certificates))
+    found = verdict.certificates
+    proof = checker.certificate(loaded.history, model, initial, found, request.consistency)
+    write_whole(path, proof)
     return path

@@ -67,6 +67,13 @@ def cli() -> None:
     show_default=True,
     help="auto, jit, or monitor: the near-linear one.",
 )
+@click.option(
+    "--consistency",
+    type=click.Choice(("linearizable", "sequential")),
+    default="linearizable",
+    show_default=True,
+    help="sequential: only the order of each process's own operations counts, not real time.",
+)
 @click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
 @click.option(
     "--report",

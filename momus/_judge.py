@@ -41,6 +41,7 @@ class Request:
     memory_limit_bytes: int | None = None
     algorithm: str = "auto"
     jobs: int | None = None
+    consistency: str = "linearizable"
 
 
 def check(
@@ -52,11 +53,14 @@ def check(
     memory_limit_bytes: int | None = None,
     algorithm: str = "auto",
     jobs: int | None = None,
+    consistency: str = "linearizable",
 ) -> Verdict:
     """Judge a history, given as itself, as events, or as the path of a file or a run folder.
 
-    The model is guessed where it is not named.  Raises `HistoryError` where the input is
-    not a history and `Refusal` where the request makes no sense.
+    The model is guessed where it is not named.  `consistency` is ``linearizable``, or
+    ``sequential``, for which only the order of each process's own operations counts.
+    Raises `HistoryError` where the input is not a history and `Refusal` where the request
+    makes no sense.
     """
     from histories import History
 
@@ -67,6 +71,7 @@ def check(
         memory_limit_bytes=memory_limit_bytes,
         algorithm=algorithm,
         jobs=jobs,
+        consistency=consistency,
     )
     if isinstance(history, str | os.PathLike):
         [source] = expand([os.fspath(history)])
@@ -116,6 +121,8 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
     if request.initial is not None and not isinstance(model, str):
         raise Refusal("a Model has its own initial state; leave `initial` out")
     try:
+        if request.consistency == "sequential":
+            return _sequential(history, model, initial, request)
         if model == "set":
             if request.initial is not None or request.algorithm != "auto":
                 raise Refusal("a set is empty at first and has one algorithm; leave both out")
@@ -131,6 +138,23 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
         )
     except ValueError as error:  # also an operation that the model does not know
         raise Refusal(str(error)) from error
+
+
+def _sequential(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
+    import checker
+
+    if request.algorithm != "auto":
+        raise Refusal("sequential consistency has one algorithm; leave --algorithm out")
+    if model == "set":
+        raise Refusal("the model set is judged as linearizable only; leave --consistency out")
+    return checker.sequentially_consistent(
+        history,
+        model,
+        initial=initial if isinstance(model, str) else None,
+        time_limit_s=request.time_limit_s,
+        memory_limit_bytes=request.memory_limit_bytes,
+        jobs=request.jobs,
+    )
 
 
 def _model(history: History, meta: Mapping[str, Any], request: Request) -> Guess:

@@ -43,6 +43,7 @@ def run_verify(
             "reason": why,
             "model": claim.model,
             "initial": claim.initial,
+            "consistency": claim.consistency,
             "operations": orders,
             "keys": len(claim.keys),
             "file": name,
@@ -52,6 +53,8 @@ def run_verify(
     elif why is None:
         begun = json.dumps(claim.initial, ensure_ascii=False)
         facts = f"{orders:,} operations of {len(claim.keys):,} keys in order"
+        if claim.consistency == "sequential":
+            facts = f"{orders:,} operations in the order of each process, not of real time"
         told = f"proven by {printable(proof)}: {facts}, {claim.model}, begun at {printable(begun)}"
         click.echo(f"{word(True)}  {printable(name)}  ({told})")
     else:

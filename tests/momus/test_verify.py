@@ -173,3 +173,37 @@ def test_certificates_are_for_one_file_and_for_models_that_have_names() -> None:
     assert momus("check", "fine.jsonl", "-m", "set", "--certificate", "x").exit_code == 2
     assert momus("check", "fine.jsonl", "--certificate", "no/../fine.jsonl/x").exit_code == 2
     assert momus("verify", "fine.jsonl", "missing.json").exit_code == 2
+
+
+LATE = """
+{"process": 0, "type": "invoke", "f": "write", "value": 1, "key": "x"}
+{"process": 0, "type": "ok", "f": "write", "value": 1, "key": "x"}
+{"process": 1, "type": "invoke", "f": "read", "value": null, "key": "x"}
+{"process": 1, "type": "ok", "f": "read", "value": 0, "key": "x"}
+"""
+
+
+def test_sequential_consistency_is_an_option_and_proven_by_an_order_of_its_own() -> None:
+    Path("late.jsonl").write_text(LATE.lstrip())
+    assert momus("check", "late.jsonl", "--initial", "0").exit_code == 1
+    options = ("--initial", "0", "--consistency", "sequential", "--certificate", "late.json")
+    result = momus("check", "late.jsonl", *options)
+    assert result.exit_code == 0, result.output
+    assert "says nothing about real time" in result.output
+    result = momus("verify", "late.jsonl", "late.json")
+    assert result.exit_code == 0, result.output
+    assert "in the order of each process, not of real time" in result.output
+    claim = Path("late.json").read_text().replace("sequential", "linearizable")
+    Path("late.json").write_text(claim)
+    assert momus("verify", "late.jsonl", "late.json").exit_code == 1
+
+
+def test_what_a_process_saw_in_the_wrong_order_is_not_sequentially_consistent() -> None:
+    newer = LATE.replace('"read", "value": 0', '"read", "value": 1')
+    again = newer + LATE[LATE.index('{"process": 1') :]
+    Path("again.jsonl").write_text(again.lstrip())
+    options = ("--model", "register", "--initial", "0", "--consistency", "sequential")
+    result = momus("check", "again.jsonl", *options)
+    assert result.exit_code == 1, result.output
+    assert "keeps the order of each process" in result.output
+    assert momus("check", "again.jsonl", "--algorithm", "jit", *options).exit_code == 2
