@@ -31,7 +31,7 @@ from cluster._ssh import SshHost, ssh
 from cluster._standing import NotALab, StandingLab, lab_down, lab_up
 from cluster._system import Client, HasPrimaries, Observable, System
 from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
-from cluster._transports import Transport, lab, refuse_impossible
+from cluster._transports import Transport, host_at, lab, refuse_impossible
 
 __all__ = [
     "JOURNAL_NAME",
@@ -74,6 +74,7 @@ __all__ = [
     "etcd_binary",
     "free_port",
     "heal",
+    "host_at",
     "host_from_spec",
     "hosts_at",
     "journals",

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import json
 import os
+import pwd
 import shutil
 import signal
 import sys
@@ -97,6 +97,12 @@ async def ssh_lab(
             f"there is no {'sshd' if sshd is None else 'ssh-keygen'}",
             "install it: apt-get install openssh-server openssh-client",
         )
+    if os.geteuid() != 0 and _user().pw_shell.endswith(("/nologin", "/false")):
+        raise Unsupported(
+            _WHERE,
+            f"your account's shell is {_user().pw_shell}, and sshd lets nobody in with that",
+            "give it a shell (usermod --shell /bin/sh), or be root",
+        )
     names = [f"n{i}" for i in range(1, n + 1)]
     below = lab_directory(directory, journal=journal, keep=False) if at is None else _at(at)
     async with below as top:
@@ -147,7 +153,7 @@ async def _write_keys(addresses: dict[str, str], top: Path, sshd: str) -> dict[s
 
 def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:
     defaults = {
-        "user": getpass.getuser(),
+        "user": _user().pw_name,
         "key": str(top / "id"),
         "known_hosts": str(top / "known_hosts"),
         "directory": str(top),
@@ -158,6 +164,16 @@ def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:
     path = top / LAB_TOML
     path.write_text(_toml(defaults) + "".join(f"\n[[hosts]]\n{_toml(each)}" for each in tables))
     return path
+
+
+def _user() -> pwd.struct_passwd:
+    """Who we are; under another number nobody can log in where there is no root."""
+    try:
+        return pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise Unsupported(
+            _WHERE, f"there is no account with the number {os.geteuid()}", "be a user that exists"
+        ) from None
 
 
 def _toml(table: dict[str, str]) -> str:

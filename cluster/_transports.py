@@ -60,11 +60,16 @@ def transport(name: str) -> Transport:
     raise ValueError(f"no transport {name!r} is installed; there are {', '.join(known)}")
 
 
+def host_at(settings: Settings) -> PosixHost:
+    """One host, not yet greeted, in the directory of its settings; raises as `lab` does."""
+    return _made(settings, settings.directory, None)
+
+
 def refuse_impossible(hosts: Sequence[Settings]) -> None:
     """Raise `LabFileError` for a transport that nobody brings, or that refuses its options."""
     for each in hosts:
         if not isinstance(each, SshSettings):
-            _made(each, "momus", None)
+            _made(each, each.directory, None)
 
 
 def foreign_host(spec: HostSpec) -> PosixHost:
@@ -84,13 +89,15 @@ async def lab(
     """
     run = journal.run if journal else "lab"
     unique = f"momus-{run}-{uuid.uuid4().hex[:8]}"
-    made = [_made(each, unique, journal) for each in hosts]
+    made = [
+        _made(each, posixpath.join(each.directory, f"{unique}-{each.name}"), journal)
+        for each in hosts
+    ]
     async with at_work(made, run, keep=keep):
         yield made
 
 
-def _made(settings: Settings, unique: str, journal: Journal | None) -> PosixHost:
-    directory = posixpath.join(settings.directory, f"{unique}-{settings.name}")
+def _made(settings: Settings, directory: str, journal: Journal | None) -> PosixHost:
     if isinstance(settings, SshSettings):
         return SshHost(settings, directory, journal=journal)
     try:

@@ -240,6 +240,29 @@ def proxy(**options: Any) -> int:
     return run_proxy(**options)
 
 
+@cli.command(
+    epilog="Exit code: 0 everything is there, 2 usage, 3 some faults will be refused, "
+    "4 some host cannot be used at all."
+)
+@click.argument(
+    "lab",
+    metavar="[LAB.toml]",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--hosts", metavar="A,B,C", help="SSH hosts at these addresses, without a file.")
+@login_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def doctor(**options: Any) -> int:
+    """What can the hosts of LAB.toml do, and which command gives them what they lack?"""
+    from momus._doctor import run_doctor
+
+    hosts = taken_from(options)
+    if hosts is None:
+        raise click.UsageError("no hosts; try `momus doctor lab.toml`, or --hosts a,b,c")
+    return run_doctor(hosts=hosts, **options)
+
+
 @cli.group()
 def lab() -> None:
     """SSH hosts on this machine, to try things on: raise them, take them down."""
