@@ -2,6 +2,7 @@
 
 from cluster._command import CommandHost
 from cluster._etcd import Etcd, etcd_binary
+from cluster._front import ProxyFront, Route
 from cluster._heal import Healed, heal, host_from_spec, journals
 from cluster._host import (
     Completed,
@@ -29,7 +30,7 @@ from cluster._namespaces import NamespaceHost, namespaces
 from cluster._posix import PosixHost
 from cluster._ssh import SshHost, ssh
 from cluster._standing import NotALab, StandingLab, lab_down, lab_up
-from cluster._system import Client, HasPrimaries, Observable, System
+from cluster._system import Client, Fronted, HasPrimaries, Observable, System
 from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
 from cluster._transports import Transport, host_at, lab, refuse_impossible
 
@@ -44,6 +45,7 @@ __all__ = [
     "Entry",
     "Etcd",
     "ForeignSettings",
+    "Fronted",
     "HasPrimaries",
     "Healed",
     "Host",
@@ -59,8 +61,10 @@ __all__ = [
     "Observable",
     "PosixHost",
     "Progress",
+    "ProxyFront",
     "ProxyState",
     "Response",
+    "Route",
     "Settings",
     "SshHost",
     "SshSettings",

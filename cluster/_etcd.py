@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Gateway, Reads
+from cluster._front import ProxyFront, Route
 from cluster._host import Host, HostError, Unsupported
 from cluster._http import Connection
 from cluster._system import Client
@@ -32,6 +33,10 @@ from histories import Json
 
 _CLIENT_PORT: Final = 2379
 _PEER_PORT: Final = 2380
+_ROUTES: Final = (
+    Route("client", _CLIENT_PORT, 12379, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
+    Route("peer", _PEER_PORT, 12380, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
+)
 _DAEMON: Final = "etcd"
 _ASK_TIMEOUT_S: Final = 2.0
 _READY_TIMEOUT_S: Final = 60.0
@@ -44,7 +49,8 @@ class Etcd:
     `heartbeat_ms` and `election_ms` are etcd's own defaults; smaller values make
     fail-overs, and demonstrations, faster.  `fsync` = False trades durability for speed
     (``--unsafe-no-fsync``): such a member may lose acknowledged writes when its machine
-    goes down, though not when its process is killed.
+    goes down, though not when its process is killed.  With a `front`, clients and other
+    members reach a member through proxies.
     """
 
     name = "etcd"
@@ -57,6 +63,7 @@ class Etcd:
         election_ms: int = 1000,
         fsync: bool = True,
         extra_args: Sequence[str] = (),
+        front: ProxyFront | None = None,
     ) -> None:
         if election_ms < 5 * heartbeat_ms:
             raise ValueError(
@@ -67,6 +74,7 @@ class Etcd:
         self._election_ms = election_ms
         self._fsync = fsync
         self._extra_args = tuple(extra_args)
+        self.front = front
         self._hosts: dict[str, Host] = {}
         self._program: dict[str, str] = {}
         self._token = ""
@@ -95,6 +103,8 @@ class Etcd:
         await self.install(host)
         await host.stop(_DAEMON)
         await self.wipe(host)
+        if self.front is not None:
+            await self.front.start(host, _ROUTES)
         await self.start(host)
 
     async def teardown(self) -> None:
@@ -108,6 +118,8 @@ class Etcd:
 
     async def _end(self, host: Host) -> None:
         await host.stop(_DAEMON)
+        if self.front is not None:
+            await self.front.stop(host)
         await self.wipe(host)
 
     async def start(self, host: Host) -> None:
@@ -116,12 +128,14 @@ class Etcd:
             return
         peers = ",".join(f"{h.name}={_peer_url(h)}" for h in self._hosts.values())
         client, peer = _client_url(host), _peer_url(host)
+        ports = [route.hidden if self.front else route.public for route in _ROUTES]
+        listen_client, listen_peer = (f"http://{host.address}:{host.port(p)}" for p in ports)
         arguments = {
             "name": host.name,
             "data-dir": self._data(host),
-            "listen-client-urls": client,
+            "listen-client-urls": listen_client,
             "advertise-client-urls": client,
-            "listen-peer-urls": peer,
+            "listen-peer-urls": listen_peer,
             "initial-advertise-peer-urls": peer,
             "initial-cluster": peers,
             "initial-cluster-state": "new",
@@ -166,8 +180,9 @@ class Etcd:
         await host.run(["rm", "-rf", "--", self._data(host)])
 
     def logs(self, host: Host) -> list[str]:
-        """The member's log."""
-        return [posixpath.join(host.directory, f"{_DAEMON}.log")]
+        """The member's log, and that of the proxy in front of it."""
+        own = [posixpath.join(host.directory, f"{_DAEMON}.log")]
+        return own if self.front is None else [*own, *self.front.logs(host)]
 
     async def ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
         """Wait until all members are healthy and name the same leader."""

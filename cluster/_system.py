@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from cluster._front import ProxyFront
 from cluster._host import Host
 from histories import Json, Op
 
@@ -103,3 +104,11 @@ class Observable(Protocol):
     async def observe(self, host: Host) -> dict[str, Json]:
         """Role, term and whatever else the member tells of itself."""
         ...
+
+
+@runtime_checkable
+class Fronted(Protocol):
+    """A system that can be reached through proxies only, if `front` is not None."""
+
+    @property
+    def front(self) -> ProxyFront | None: ...
