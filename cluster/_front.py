@@ -12,7 +12,7 @@ import asyncio
 import os
 import posixpath
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +44,17 @@ for order, path in zip(orders[::2], orders[1::2]):
 """
 
 
+def http_answer_bytes(data: bytes) -> int:
+    """How many bytes the HTTP response is long with which `data` begins; 0: not known yet."""
+    head, end, body = data.partition(b"\r\n\r\n")
+    for line in head.lower().split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if end and name == b"content-length":
+            size = int(value)
+            return len(head) + len(end) + size if len(body) >= size else 0
+    return 0
+
+
 @dataclass(frozen=True)
 class Route:
     """One port of a system behind the proxy.
@@ -51,12 +62,14 @@ class Route:
     `public` is the standard port that others use, `hidden` the one the member listens on.
     `ping` is a request to which a healthy member gives an answer that is always of the
     same length, as often as it is repeated on one connection; faults are proven by it.
+    `answer_bytes` tells how long the first answer in some bytes is, or 0 if it is not whole.
     """
 
     name: str
     public: int
     hidden: int
     ping: bytes
+    answer_bytes: Callable[[bytes], int] = http_answer_bytes
 
 
 class ProxyFront:

@@ -16,11 +16,13 @@ from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._nemesis import Nemesis, NotHealed
 from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
+from nemesis._proxied import PROXY_FAULTS, ProxyFault
 from nemesis._schedule import final, replay, schedule, script
 from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
 __all__ = [
+    "PROXY_FAULTS",
     "Fault",
     "Field",
     "Grudge",
@@ -31,6 +33,7 @@ __all__ = [
     "Partition",
     "Pause",
     "Proof",
+    "ProxyFault",
     "Target",
     "Unsupported",
     "final",

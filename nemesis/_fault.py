@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from cluster import HasPrimaries, Host, Journal, Unsupported
 from histories import Json
-from nemesis.targets import Observations
+from nemesis.targets import Observations, named
 
 PATIENCE_S: Final = 5.0
 _POLL_S: Final = 0.1
@@ -126,6 +126,25 @@ async def primaries_of(system: object, nodes: Sequence[str]) -> tuple[str, ...]:
     while not (primaries := await system.primaries()) and time.monotonic() < deadline:
         await asyncio.sleep(_POLL_S)
     return tuple(node for node in nodes if node in primaries)
+
+
+async def nodes_named(value: Json, nodes: Sequence[str], system: object) -> list[str]:
+    """The nodes that the value of a start operation names; ValueError if it names none."""
+    targets = targets_of(value)
+    if targets is None and isinstance(value, dict) and value.get("choice") == "primaries":
+        targets = "primaries"
+    if isinstance(targets, str):
+        if targets == "all":
+            return list(nodes)
+        if targets == "primaries":
+            return list(await primaries_of(system, nodes))
+        targets = [targets]
+    if not isinstance(targets, list | tuple) or not all(isinstance(t, str) for t in targets):
+        raise ValueError(
+            f'targets must be node names, "all" or "primaries", not {targets!r}; '
+            "random targets are chosen by a schedule, so that they are in the history"
+        )
+    return list(named(*targets)(nodes, Random(0)) or ()) if targets else []
 
 
 def require(host: Host, capability: str, fault: str) -> None:

@@ -18,7 +18,7 @@ from cluster import Host
 from histories import Json
 from nemesis import targets as targets_module
 from nemesis._debts import Debts, ask_each, on_each
-from nemesis._fault import Field, Order, Proof, primaries_of, require, targets_of
+from nemesis._fault import Field, Order, Proof, nodes_named, require
 from nemesis.targets import Observations, Target
 
 SETTLE_S: Final = 5.0
@@ -124,10 +124,7 @@ class _OfProcesses:
         self._debts = Debts(field.journal, self.name)
 
     async def read(self, value: Json) -> Order:
-        targets = targets_of(value)
-        if targets is None and isinstance(value, dict) and value.get("choice") == "primaries":
-            targets = "primaries"
-        nodes = await self._named(targets)
+        nodes = await nodes_named(value, self.field.nodes, self._system())
         return Order(frozenset(nodes), tuple(nodes))
 
     async def prove(self, things: frozenset[str]) -> Proof:
@@ -143,21 +140,6 @@ class _OfProcesses:
     def debts(self) -> Debts:
         assert self._debts is not None, f"setup() of {self.name} comes before everything else"
         return self._debts
-
-    async def _named(self, targets: Json) -> list[str]:
-        nodes = list(self.field.nodes)
-        if isinstance(targets, str):
-            if targets == "all":
-                return nodes
-            if targets == "primaries":
-                return list(await primaries_of(self._system(), nodes))
-            targets = [targets]
-        if not isinstance(targets, list | tuple) or not all(isinstance(t, str) for t in targets):
-            raise ValueError(
-                f'targets must be node names, "all" or "primaries", not {targets!r}; '
-                "random targets are chosen by a schedule, so that they are in the history"
-            )
-        return list(targets_module.named(*targets)(nodes, Random(0)) or ()) if targets else []
 
     def _system(self) -> object:
         raise NotImplementedError

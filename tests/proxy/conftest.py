@@ -63,20 +63,23 @@ def toxiproxy_server() -> Path:
 class Server:
     """A proxy server that runs."""
 
-    kind: str
     port: int
     process: subprocess.Popen[bytes]
 
 
 @pytest.fixture(scope="session", params=["built-in", "toxiproxy"])
-def server(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
+def program(request: pytest.FixtureRequest) -> Path | None:
+    """Toxiproxy's program, or None, which stands for our own proxy."""
+    return toxiproxy_server() if request.param == "toxiproxy" else None
+
+
+@pytest.fixture(scope="session")
+def server(program: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server of each kind in turn, for all tests of the session."""
     port = free_port()
     where = ["--host", "127.0.0.1", "--port", str(port)]
-    if request.param == "toxiproxy":
-        command = [str(toxiproxy_server()), *where]
+    if program is not None:
+        command = [str(program), *where]
     else:
         path = tmp_path_factory.mktemp("proxy") / "proxy.pyz"
         path.write_bytes(archive())
@@ -84,7 +87,7 @@ def server(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         await_listening(port, process)
-        yield Server(request.param, port, process)
+        yield Server(port, process)
     finally:
         process.kill()
         process.wait()

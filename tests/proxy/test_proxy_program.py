@@ -135,7 +135,7 @@ def test_an_address_that_is_none_is_an_error_of_the_system(listen: str) -> None:
         order("/proxies", {"name": "a", "listen": listen, "upstream": "b:1"})
 
 
-@pytest.mark.parametrize("server", ["built-in"], indirect=True)
+@pytest.mark.parametrize("program", ["built-in"], indirect=True)
 def test_attributes_below_zero_are_refused(play: Any) -> None:
     """Toxiproxy takes them, and panics when data come."""
 
@@ -147,7 +147,7 @@ def test_attributes_below_zero_are_refused(play: Any) -> None:
     play(scenario)
 
 
-@pytest.mark.parametrize("server", ["built-in"], indirect=True)
+@pytest.mark.parametrize("program", ["built-in"], indirect=True)
 def test_a_request_beyond_all_bounds_ends_the_connection(server: Any, play: Any) -> None:
     async def scenario(world: Any) -> None:
         for head in (
