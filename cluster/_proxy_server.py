@@ -17,6 +17,8 @@ from typing import Final
 from cluster import proxy
 from cluster._host import Host
 
+_SHARED: Final = ("netns", "local")
+"""Kinds of hosts that see the driver's files."""
 _ARCHIVE: Final = "momus-proxy.pyz"
 _MAIN: Final = b"import sys\nfrom cluster.proxy._program import main\nsys.exit(main())\n"
 
@@ -40,7 +42,7 @@ async def server_command(host: Host, address: str, port: int, server: str | None
     where = ["--host", address, "--port", str(port)]
     if server is not None:
         program = server
-        if host.kind == "ssh":
+        if host.kind not in _SHARED:
             program = posixpath.join(host.directory, "toxiproxy-server")
             await host.upload(server, program)
             await host.run(["chmod", "0755", program])
@@ -52,7 +54,7 @@ async def server_command(host: Host, address: str, port: int, server: str | None
 
 def python_command(host: Host) -> list[str]:
     """The beginning of a command that runs a Python program on the host."""
-    if host.kind == "ssh":
+    if host.kind not in _SHARED:
         return ["sh", "-c", _RUN, "momus-python"]
     return [sys.executable, "-I", "-S"]  # the driver's own is the one that is certainly there
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Final
 
 import cluster
@@ -15,7 +16,7 @@ import nemesis
 from cluster import Host, Journal, System
 from generators import Context, Generator, Test, Workload
 from histories import NEMESIS, Op
-from momus._plan import Plan
+from momus._plan import PROXY_FAULTS, Plan
 from nemesis import Target
 
 SETTLE_S: Final = 3.0
@@ -25,6 +26,7 @@ _FAULTS: Final[Mapping[str, Callable[[Any, Target], nemesis.Fault]]] = {
     "kill": nemesis.Kill,
     "pause": nemesis.Pause,
     "partition": lambda _system, _target: nemesis.Partition(),
+    **{kind: partial(nemesis.ProxyFault, kind) for kind in PROXY_FAULTS},
 }
 
 
@@ -42,7 +44,9 @@ def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence
 def system_of(plan: Plan) -> System:
     """The system under test."""
     assert plan.system == "etcd", "a settled plan names a known system"
-    return cluster.Etcd()
+    if not plan.proxied:
+        return cluster.Etcd()
+    return cluster.Etcd(front=cluster.ProxyFront(server=plan.proxy, seed=plan.seed))
 
 
 def workload_of(plan: Plan) -> Workload:

@@ -147,7 +147,13 @@ def convert(name: str, target: str, **options: Any) -> int:
 @click.option(
     "--faults",
     metavar="LIST",
-    help="Of kill,pause,partition, with commas, or none; default: all that the hosts can do.",
+    help="With commas, see docs/cli.md; none; default: kill, pause, partition where possible.",
+)
+@click.option(
+    "--proxy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="PROGRAM",
+    help="A toxiproxy-server for faults that need proxies, instead of momus's own.",
 )
 @click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
 @click.option("--in-turns", is_flag=True, help="One fault after the other, in the order given.")

@@ -20,7 +20,19 @@ from momus._whereabouts import Whereabouts
 
 SYSTEMS = ("etcd",)
 WORKLOADS = ("register", "set")
-FAULTS = ("kill", "pause", "partition")
+USUAL_FAULTS = ("kill", "pause", "partition")
+PROXY_FAULTS = (
+    "latency",
+    "jitter",
+    "bandwidth",
+    "slow-close",
+    "timeout",
+    "slicer",
+    "limit-data",
+    "reset-peer",
+    "down",
+)
+FAULTS = (*USUAL_FAULTS, *PROXY_FAULTS)
 READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SEEDS = 2**32
@@ -32,7 +44,7 @@ class Plan:
 
     Durations are in seconds, `rate_hz` counts operations of all clients together, and
     `in_turns` has the faults strike one after the other in the order given, instead of at
-    random.
+    random.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
 
@@ -42,9 +54,10 @@ class Plan:
     lab: str = "namespaces"
     hosts: Whereabouts | None = None
     nodes: int = 3
-    faults: tuple[str, ...] = FAULTS
+    faults: tuple[str, ...] = USUAL_FAULTS
     interval_s: float = 5.0
     in_turns: bool = False
+    proxy: Path | None = None
     time_limit_s: float = 30.0
     rate_hz: float = 200.0
     concurrency: int = 0
@@ -78,6 +91,11 @@ class Plan:
         return replace(self, concurrency=concurrency, seed=seed)
 
     @property
+    def proxied(self) -> bool:
+        """Does any of its faults need proxies in front of the system?"""
+        return not set(PROXY_FAULTS).isdisjoint(self.faults)
+
+    @property
     def name(self) -> str:
         """The test's name, under which the store keeps its runs."""
         reads = "" if self.reads == READS[0] else f"-{self.reads}"
@@ -88,6 +106,7 @@ class Plan:
         found = asdict(self)
         found["faults"] = list(self.faults)
         found["store"] = str(self.store)
+        found["proxy"] = None if self.proxy is None else str(self.proxy)
         found["hosts"] = [] if self.hosts is None else self.hosts.words()
         return {
             "name": self.name,
@@ -107,6 +126,7 @@ class Plan:
         words += ["--faults", ",".join(self.faults) or "none"]
         words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]
         words += ["--in-turns"] if self.in_turns else []
+        words += ["--proxy", str(self.proxy)] if self.proxy else []
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
         return shlex.join(words)

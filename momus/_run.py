@@ -17,7 +17,7 @@ from momus._assembly import workload_of
 from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
-from momus._plan import FAULTS, Plan
+from momus._plan import USUAL_FAULTS, Plan
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
 
@@ -130,6 +130,7 @@ def run_system(
     faults: str | None,
     interval: float,
     in_turns: bool,
+    proxy: Path | None,
     time_limit: float,
     rate: float,
     concurrency: int | None,
@@ -157,6 +158,7 @@ def run_system(
         faults=faults_named(faults, lab, nodes),
         interval_s=interval,
         in_turns=in_turns,
+        proxy=proxy,
         time_limit_s=time_limit,
         rate_hz=rate,
         concurrency=concurrency or 0,
@@ -178,6 +180,6 @@ def faults_named(text: str | None, lab: str, nodes: int) -> tuple[str, ...]:
     """The faults in a list with commas; without one, all that the lab can do."""
     if text is None:
         whole = lab == "local" or nodes < 2
-        return tuple(name for name in FAULTS if not (whole and name == "partition"))
+        return tuple(name for name in USUAL_FAULTS if not (whole and name == "partition"))
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     return () if names == ("none",) else names
