@@ -404,7 +404,9 @@ class _Child:
 
         few = limits._replace(only=only, earlier=(), steps=_EASY_STEPS)
         search_in_python(operations, asking, declared(asking), few, hear_decided)
-        return limits._replace(only=sorted(rest), earlier=())
+        known = dict(zip(only, limits.earlier, strict=False))
+        rest.sort()
+        return limits._replace(only=rest, earlier=[known.get(number) for number in rest])
 
     def send(self, *message: Any) -> None:
         """One message, whole."""

@@ -11,6 +11,7 @@ Deliberately not here: the search (engine/src/search), the wording (`_explanatio
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from checker._model import Model
 from checker._models import MODELS
 from checker._nondeterministic import NondeterministicModel, deterministic
 from checker._open import told_of_open, why_unknown
+from checker._progress import read_progress, write_progress
 from checker._resumption import Resumption
 from checker._searching import gathered
 from checker._verdict import Counterexample, Linearization, Verdict, merge_valid
@@ -62,6 +64,7 @@ def linearizable(
     core: bool = True,
     step_limit: int | None = None,
     resume: Verdict | None = None,
+    progress: str | os.PathLike[str] | None = None,
 ) -> Verdict:
     """Judge whether each key of `history` is linearizable with respect to `model`.
 
@@ -77,6 +80,8 @@ def linearizable(
 
     `resume` is an unknown verdict over the same history and model: what it had decided is
     not searched again, and what was open goes on where it was left, with new limits.
+    `progress` names a file that does the same for later processes: where it exists the search
+    goes on from it, and where the verdict is unknown it is written.  It is for models by name.
 
     Raises `ModelError` where an operation does not fit the model, and `ValueError` where
     an argument makes no sense.
@@ -88,9 +93,16 @@ def linearizable(
     started = time.perf_counter()
     chosen = chosen_model(model, initial)
     limits = limits_of(time_limit_s, memory_limit_bytes, jobs, step_limit)
-    earlier = Resumption.of(resume, history, chosen) if resume is not None else None
+    if progress is not None and (resume is not None or not isinstance(model, str)):
+        raise ValueError("progress is for models by name, and leaves nothing to `resume`")
+    earlier = None
+    if resume is not None:
+        earlier = Resumption.of(resume, history, chosen)
+    elif progress is not None and os.path.exists(progress):
+        earlier = read_progress(progress, history, chosen, initial)
+    gathering = earlier.jobs if earlier is not None else limits.jobs
     ready = earlier.operations_of(history) if earlier is not None else None
-    operations = ready if ready is not None else gathered(history, chosen, limits.jobs)
+    operations = ready if ready is not None else gathered(history, chosen, gathering)
     apart = runs_apart(chosen, time_limit_s, memory_limit_bytes)
     question = Question(history, operations, chosen, algorithm, core, apart)
     found, cores, read_only, stop = known(question, limits.since(started), earlier)
@@ -103,7 +115,9 @@ def linearizable(
         )
     failed = [(key, each) for key, each in zip(keys, found, strict=True) if each.valid is False]
     told = told_of_open(history, operations, keys, found)
-    left = Resumption(history, chosen, operations, tuple(found), read_only)
+    left = Resumption(history, chosen, operations, tuple(found), gathering, read_only)
+    if progress is not None and (told or earlier is not None):
+        write_progress(progress, initial, left)
     return Verdict(
         valid=merge_valid(each.valid for each in found),
         checker="linearizable",
@@ -116,7 +130,7 @@ def linearizable(
             for key, each in failed[:_COUNTEREXAMPLES_MAX]
         ),
         unknown=why_unknown(told, limits, found, stop) if told and not failed else None,
-        notes=_notes(operations, len(failed)),
+        notes=(*_notes(operations, len(failed)), *_note_of_progress(progress, earlier, told)),
         details=_details(found, told),
         certificates=tuple(
             Linearization(key, each.order)
@@ -156,6 +170,21 @@ def _used(found: Sequence[Found]) -> str:
     if len(counts) <= 1:
         return ALGORITHMS[next(iter(counts), "jit")]
     return ", ".join(f"{ALGORITHMS[name]} ({count} keys)" for name, count in counts.most_common())
+
+
+def _note_of_progress(
+    progress: str | os.PathLike[str] | None, earlier: Resumption | None, told: Sequence[object]
+) -> list[str]:
+    if progress is None:
+        return []
+    notes = []
+    if earlier is not None:
+        decided = sum(each.verdict != "unknown" for each in earlier.found)
+        keys = f"{decided:,} of {len(earlier.found):,} keys were decided"
+        notes.append(f"gone on from {os.fspath(progress)}, where {keys}")
+    if told:
+        notes.append(f"how far it was is kept in {os.fspath(progress)}")
+    return notes
 
 
 def _details(found: Sequence[Found], told: Sequence[dict[str, Json]]) -> dict[str, Json]:

@@ -30,13 +30,15 @@ def told_of_open(
 
     `placed` of `completed` operations can all be placed: the first ones to return.  The
     next one returns at `event`, on `line` of its file (null if that is not known), `time`
-    ns into the run.  `visited` counts the configurations that the searches have met.
+    ns into the run.  `visited` counts the configurations that the searches have met, and
+    `sentence` says all of it in English.
     """
     numbers = [number for number, each in enumerate(found) if each.verdict == "unknown"]
     if not numbers:
         return []
     sizes, completed, widths = operations.sizes, operations.completed, operations.widths
-    return [
+    alone = len(keys) == 1 and keys[0] is None
+    told: list[dict[str, Any]] = [
         {
             "key": keys[number],
             "cause": _CAUSES.get(found[number].exhausted or "", "time"),
@@ -49,6 +51,7 @@ def told_of_open(
         }
         for number in numbers[:_OPEN_MAX]
     ]
+    return [{**each, "sentence": f"{place(each, alone)}."} for each in told]
 
 
 def _reached(history: History, invoked: int | None) -> dict[str, int | None]:

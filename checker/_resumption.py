@@ -25,13 +25,15 @@ from histories import History
 class Resumption:
     """What is known of each key of `history`, in the order of the keys of `operations`.
 
-    `read_only` is what was found out of the calls of a model in Python.
+    `jobs` is how many threads gathered the operations: the numbers of their classes follow
+    from it.  `read_only` is what was found out, by class, of a model in Python.
     """
 
     history: History
     model: Model
     operations: Operations
     found: tuple[Found, ...]
+    jobs: int
     read_only: Sequence[bool] | None = None
 
     @staticmethod

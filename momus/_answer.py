@@ -33,6 +33,8 @@ def answer(verdict: Verdict, file: str) -> dict[str, Any]:
         "notes": list(verdict.notes),
         "file": file,
     }
+    if "open" in verdict.details:
+        found["open"] = verdict.details["open"]
     if verdict.unknown is not None:
         found["unknown"] = msgspec.to_builtins(verdict.unknown)
     return found

@@ -33,6 +33,7 @@ def run_check(
     format: str | None,
     report: Path | None,
     certificate: Path | None,
+    progress: Path | None,
 ) -> int:
     """Judge `names`, print the answer, return the exit code."""
     sources = expand(names)
@@ -44,7 +45,12 @@ def run_check(
         raise Refusal("--certificate proves one history; try it with one file at a time")
     if certificate is not None and not _writable(certificate):
         raise Refusal(f"{certificate}: nothing can be written there; try another --certificate")
-    request = Request(model, initial, time_limit, memory_limit, algorithm, jobs, consistency)
+    if progress is not None and len(sources) > 1:
+        raise Refusal("--progress is of one history; try it with one file at a time")
+    if progress is not None and not _writable(progress):
+        raise Refusal(f"{progress}: nothing can be written there; try another --progress")
+    asked = (model, initial, time_limit, memory_limit, algorithm, jobs, consistency, progress)
+    request = Request(*asked)
     loaded = [load(source, format) for source in sources]
     if certificate is not None:
         _refuse_the_unprovable(loaded[0], request)

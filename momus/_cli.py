@@ -62,6 +62,12 @@ def cli() -> None:
 @click.option("--memory-limit", type=Bytes(), metavar="4GB", help="Give up beyond this much.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Keys checked at the same time.")
 @click.option(
+    "--progress",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the limits end the search, keep here how far it was; if FILE is there, go on.",
+)
+@click.option(
     "--algorithm",
     default="auto",
     show_default=True,

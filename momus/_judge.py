@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +43,7 @@ class Request:
     algorithm: str = "auto"
     jobs: int | None = None
     consistency: str = "linearizable"
+    progress: Path | None = None
 
 
 def check(
@@ -54,13 +56,15 @@ def check(
     algorithm: str = "auto",
     jobs: int | None = None,
     consistency: str = "linearizable",
+    progress: str | os.PathLike[str] | None = None,
 ) -> Verdict:
     """Judge a history, given as itself, as events, or as the path of a file or a run folder.
 
     The model is guessed where it is not named.  `consistency` is ``linearizable``, or
     ``sequential``, for which only the order of each process's own operations counts.
-    Raises `HistoryError` where the input is not a history and `Refusal` where the request
-    makes no sense.
+    `progress` is a file in which an unknown verdict leaves how far it was, for a later call
+    to go on from.  Raises `HistoryError` where the input is not a history and `Refusal` where
+    the request makes no sense.
     """
     from histories import History
 
@@ -72,6 +76,7 @@ def check(
         algorithm=algorithm,
         jobs=jobs,
         consistency=consistency,
+        progress=Path(progress) if progress is not None else None,
     )
     if isinstance(history, str | os.PathLike):
         [source] = expand([os.fspath(history)])
@@ -122,8 +127,12 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
         raise Refusal("a Model has its own initial state; leave `initial` out")
     try:
         if request.consistency == "sequential":
+            if request.progress is not None:
+                raise Refusal("progress is kept for linearizability; leave --progress out")
             return _sequential(history, model, initial, request)
         if model == "set":
+            if request.progress is not None:
+                raise Refusal("a set is judged at once, without a search; leave --progress out")
             if request.initial is not None or request.algorithm != "auto":
                 raise Refusal("a set is empty at first and has one algorithm; leave both out")
             return checker.grow_only_set(history)
@@ -135,6 +144,7 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
             memory_limit_bytes=request.memory_limit_bytes,
             algorithm=request.algorithm,
             jobs=request.jobs,
+            progress=request.progress,
         )
     except ValueError as error:  # also an operation that the model does not know
         raise Refusal(str(error)) from error

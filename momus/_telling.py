@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from histories import History
 
 FAILURES_SHOWN_MAX = 5
+OPEN_SHOWN_MAX = 5
 STATES_SHOWN_MAX = 8
 VALUE_CHARACTERS_MAX = 200
 
@@ -49,6 +50,8 @@ def story(
     if answer["valid"] == "unknown" and "unknown" in answer:
         yield f"  {printable(answer['unknown']['sentence'])}"
         yield f"  {printable(answer['unknown']['remedy'])}"
+        more = answer.get("open", [])[1 : 1 + OPEN_SHOWN_MAX]
+        yield from (f"  open, too: {printable(each['sentence'])}" for each in more)
     failures = answer["failures"]
     for number, failure in enumerate(failures[:failures_max]):
         yield ""

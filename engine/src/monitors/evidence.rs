@@ -54,7 +54,7 @@ pub fn verified<T: Transitions>(
             let whole = search_key(key, initial, model, &budget.with_steps(steps));
             // Under a limit of the caller's own, who will come back without it, it may be
             // told later; else the contradiction has to do.
-            let later = budget.steps.is_some() && !is_invalid(&whole);
+            let later = budget.comes_back && !is_invalid(&whole);
             Some(if is_invalid(&whole) || later {
                 whole
             } else {

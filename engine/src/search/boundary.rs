@@ -103,6 +103,7 @@ impl Limits {
         Budget {
             deadline: self.seconds.map(after),
             steps: self.steps,
+            comes_back: false,
             ledger: Arc::new(Ledger::new(self.bytes)),
             cancelled: Arc::default(),
             earlier: None,

@@ -96,6 +96,8 @@ pub struct Budget {
     pub deadline: Option<Instant>,
     /// How many configurations one search may visit.  Unlike time, it is the same each time.
     pub steps: Option<u64>,
+    /// Where these steps do not suffice, the search will go on with more.
+    pub comes_back: bool,
     pub ledger: Arc<Ledger>,
     pub cancelled: Arc<AtomicBool>,
     /// Where an earlier call left the search of this key.

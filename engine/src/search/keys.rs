@@ -167,12 +167,12 @@ impl<J, H> Court<J, H> {
             Some(steps) => budget.with_steps(steps),
             None => budget.clone(),
         };
+        budget.comes_back = self.budget.steps != budget.steps;
         budget.earlier = task.earlier.take();
         let mut judged = (self.judge)(task.key, model, &budget);
         if let Outcome::Unknown(open) = &mut judged.0 {
             let goes_on = match open.exhausted {
-                // Not where it is the caller's own limit.
-                Exhausted::Steps => self.budget.steps != budget.steps,
+                Exhausted::Steps => budget.comes_back,
                 Exhausted::Time => self.budget.check_time().is_ok(),
                 _ => false,
             };
