@@ -4,7 +4,9 @@ from checker._bank import bank
 from checker._bounded_queue import bounded_queue
 from checker._certificate import points, verify
 from checker._certificate_file import Certificate, certificate, read_certificate, refusal
+from checker._counters import counter
 from checker._linearizable import ALGORITHMS, linearizable
+from checker._locks import lease, lock, reentrant_lock, semaphore
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._models import MODELS
 from checker._multi_register import multi_register
@@ -43,17 +45,22 @@ __all__ = [
     "bounded_queue",
     "cas_register",
     "certificate",
+    "counter",
     "grow_only_set",
     "kv",
+    "lease",
     "linearizable",
+    "lock",
     "merge_valid",
     "multi_register",
     "points",
     "priority_queue",
     "queue",
     "read_certificate",
+    "reentrant_lock",
     "refusal",
     "register",
+    "semaphore",
     "sequentially_consistent",
     "stack",
     "verify",

@@ -44,6 +44,10 @@ ALGORITHMS: Final = {
     "versions": "one sweep by version",
     "stack": "nesting of distinct elements in a stack",
     "priority-queue": "stays of distinct elements in a priority queue",
+    "lock": "critical sections of a lock",
+    "semaphore": "permits of a semaphore",
+    "lease": "order of fencing tokens",
+    "counter": "equal steps of a counter",
 }
 """Names on the command line.  ``jit`` is the general search; all behind ``monitor`` are
 monitors, each for a model."""

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from checker._bank import bank
 from checker._bounded_queue import bounded_queue
+from checker._counters import counter
+from checker._locks import lease, lock, reentrant_lock, semaphore
 from checker._model import Model
 from checker._multi_register import multi_register
 from checker._queues import priority_queue, queue, stack
@@ -24,7 +26,7 @@ def _without_initial(make: Callable[[], Model]) -> Callable[[Any], Model]:
     def maker(initial: Json = None) -> Model:
         model = make()
         if initial not in (None, []):
-            raise ValueError(f"a {model.name} is empty at first; leave `initial` out")
+            raise ValueError(f"a {model.name} is empty or free at first; leave `initial` out")
         return model
 
     return maker
@@ -41,6 +43,11 @@ MODELS: Final[dict[str, Callable[[Any], Model]]] = {
     "versioned-register": versioned_register,
     "stack": _without_initial(stack),
     "priority-queue": _without_initial(priority_queue),
+    "lock": _without_initial(lock),
+    "reentrant-lock": _without_initial(reentrant_lock),
+    "semaphore": semaphore,
+    "lease": lease,
+    "counter": counter,
 }
 """Makers of models, by name."""
 
@@ -51,5 +58,10 @@ MONITORS: Final = {
     "versioned-register": "versions",
     "stack": "stack",
     "priority-queue": "priority-queue",
+    "lock": "lock",
+    "reentrant-lock": "lock",
+    "semaphore": "semaphore",
+    "lease": "lease",
+    "counter": "counter",
 }
 """The near-linear algorithm of each model that has one, as `ALGORITHMS` has it."""

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::intervals::{Interval, NEVER};
-use super::{Finding, Operation, Part, CRASHED};
+use super::{Excerpt, Finding, Operation, Part, CRASHED};
 use crate::search::budget::Budget;
 use crate::search::history::{Class, KeyHistory, Layout};
 use crate::search::keys::search_key;
@@ -13,9 +13,9 @@ use crate::search::outcome::Outcome;
 /// The outcome that a finding stands for, if it stands up to the check.
 ///
 /// Operations that contradict each other prove nothing alone: without its write any read is
-/// impossible.  So they are joined by all operations that `part` says they depend on: the
-/// rest could be dropped from any legal sequence, and what is left would be one.  If these
-/// few have no linearization, neither has the whole.
+/// impossible.  So `excerpt` joins them with all that they depend on, and says in which state
+/// that begins: the rest could be dropped from any linearization, and what is left would be
+/// one.  If these few have no linearization, neither has the whole.
 ///
 /// A contradiction is told as the general search tells it, by the first operation that cannot
 /// be placed; if that takes too long, by the few operations that contradict each other.
@@ -25,7 +25,7 @@ pub fn verified<T: Transitions>(
     intervals: &[Interval],
     initial: State,
     model: &mut T,
-    part: impl Fn(&T, Class) -> Part,
+    excerpt: impl Fn(&mut T, Vec<Operation>) -> Excerpt<State>,
     budget: &Budget,
 ) -> Option<Outcome> {
     let is_invalid = |outcome: &Outcome| matches!(outcome, Outcome::Invalid(_));
@@ -44,9 +44,9 @@ pub fn verified<T: Transitions>(
             })
         }
         Finding::Contradiction(operations) => {
-            let all = joined(operations, intervals, |class| part(model, class));
-            let few = restricted(key, intervals, &all);
-            let contradiction = search_key(&few, initial, model, budget);
+            let excerpt = excerpt(model, operations);
+            let few = restricted(key, intervals, &excerpt);
+            let contradiction = search_key(&few, excerpt.initial, model, budget);
             if !is_invalid(&contradiction) {
                 return None;
             }
@@ -92,8 +92,8 @@ fn is_linearization<T: Transitions>(
     placed[..completed].iter().all(|placed| *placed) && model.replay(initial, classes)
 }
 
-/// The operations, and all that they depend on.
-fn joined(
+/// The operations, and all that `part` says they depend on.
+pub fn joined(
     mut operations: Vec<Operation>,
     intervals: &[Interval],
     part: impl Fn(Class) -> Part,
@@ -118,15 +118,21 @@ fn joined(
     kept.map(|interval| interval.operation).collect()
 }
 
-/// The history of a few operations of a key, in the same order of events.
-fn restricted(key: &KeyHistory, intervals: &[Interval], operations: &[Operation]) -> KeyHistory {
+/// The history of a few operations of a key, in the same order of events, up to some moment.
+fn restricted(key: &KeyHistory, intervals: &[Interval], excerpt: &Excerpt<State>) -> KeyHistory {
     let completed = key.completed.len();
     let mut steps: Vec<(u32, Interval)> = Vec::new();
-    for &operation in operations {
-        let interval = match operation & CRASHED {
+    for &operation in &excerpt.operations {
+        let mut interval = match operation & CRASHED {
             0 => intervals[operation as usize],
             _ => intervals[completed + (operation & !CRASHED) as usize],
         };
+        if interval.invoked > excerpt.until {
+            continue;
+        }
+        if interval.returned > excerpt.until {
+            interval.returned = NEVER;
+        }
         steps.push((interval.invoked, interval));
         if interval.returned != NEVER {
             steps.push((interval.returned, interval));
@@ -141,10 +147,12 @@ fn restricted(key: &KeyHistory, intervals: &[Interval], operations: &[Operation]
             operation,
             class,
             invoked,
-            ..
+            returned,
         } = interval;
         if operation & CRASHED != 0 {
             layout.crash(class, key.crashed[(operation & !CRASHED) as usize].event);
+        } else if returned == NEVER {
+            layout.crash(class, key.event[operation as usize]);
         } else if rank == invoked {
             let event = key.event[operation as usize];
             let number = layout

@@ -63,6 +63,26 @@ fn crashed_interval(number: usize, class: Class, invoked: u32) -> Interval {
     }
 }
 
+/// An operation is invoked, or returns; by its place among the intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    Invoked(u32),
+    Returned(u32),
+}
+
+/// All invocations and returns of a key, in their order.
+pub fn in_time(intervals: &[Interval]) -> Vec<Moment> {
+    let ends = intervals.iter().filter(|i| i.returned != NEVER).count();
+    let mut moments = vec![Moment::Invoked(0); intervals.len() + ends];
+    for (number, interval) in intervals.iter().enumerate() {
+        moments[interval.invoked as usize - 1] = Moment::Invoked(number as u32);
+        if interval.returned != NEVER {
+            moments[interval.returned as usize - 1] = Moment::Returned(number as u32);
+        }
+    }
+    moments
+}
+
 #[cfg(test)]
 mod tests {
     use super::{intervals, NEVER};

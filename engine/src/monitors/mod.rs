@@ -11,13 +11,22 @@ pub mod coverage;
 pub mod elements;
 pub mod evidence;
 pub mod fifo;
+pub mod increments;
 pub mod intervals;
 pub mod lifo;
+pub mod permits;
 pub mod presence;
 pub mod priority;
 pub mod registers;
+pub mod sections;
+pub mod tokens;
 pub mod unseen;
 pub mod versions;
+pub mod zones;
+
+use std::collections::HashSet;
+
+use intervals::Interval;
 
 /// An operation of one key: the number of a completed one, or `CRASHED` with the number of
 /// one that never returned.
@@ -49,4 +58,44 @@ pub enum Part {
     Free,
     /// It may never be dropped.
     Kept,
+}
+
+/// A part of a history that has a linearization if the whole has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Excerpt<S> {
+    pub operations: Vec<Operation>,
+    /// The state in which it begins.
+    pub initial: S,
+    /// The rank at which it ends: what is invoked later is left out, what returns later may
+    /// or may not have happened.  (What was seen up to some moment of a linearizable history
+    /// is linearizable.)
+    pub until: u32,
+}
+
+impl<S> Excerpt<S> {
+    /// All operations, until the last of these returns.
+    pub fn up_to(operations: Vec<Operation>, intervals: &[Interval], initial: S) -> Self {
+        let given: HashSet<Operation> = operations.into_iter().collect();
+        let ends = intervals.iter().filter(|i| given.contains(&i.operation));
+        let until = ends.map(|interval| interval.returned).max();
+        let begun = |interval: &&Interval| Some(interval.invoked) < until;
+        Excerpt {
+            operations: intervals
+                .iter()
+                .filter(begun)
+                .map(|interval| interval.operation)
+                .collect(),
+            initial,
+            until: until.unwrap_or(0),
+        }
+    }
+
+    /// Operations up to the end of the history.
+    pub fn whole(operations: Vec<Operation>, initial: S) -> Self {
+        Excerpt {
+            operations,
+            initial,
+            until: u32::MAX,
+        }
+    }
 }

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use rustc_hash::FxBuildHasher;
 
 use super::intervals::{Interval, NEVER};
+use super::zones::{sequence, Span};
 use super::{Finding, Operation, Part};
 use crate::search::history::{Class, KeyHistory};
 use crate::search::model::{RegisterOp, State};
@@ -40,10 +41,6 @@ struct Zone {
 }
 
 impl Zone {
-    fn is_forward(&self) -> bool {
-        self.first.0 < self.last.0
-    }
-
     /// A crashed write that nobody saw may never have happened.
     fn is_real(&self) -> bool {
         self.reads > 0 || self.first.0 != NEVER
@@ -169,43 +166,17 @@ impl Clusters {
     }
 
     /// The clusters in an order that fits their zones, or two that no order fits.
-    ///
-    /// A forward zone is placed at its beginning, and reaches to its end.  A backward one is
-    /// placed at its beginning too, or if that lies inside a forward zone, right behind it.
     fn sequence(&self) -> Result<Vec<u32>, [Zone; 2]> {
         let real = |&number: &u32| self.zones[number as usize].is_real();
         let numbers = (0..self.zones.len() as u32).filter(real);
-        let (mut forward, backward): (Vec<u32>, Vec<u32>) =
-            numbers.partition(|&number| self.zones[number as usize].is_forward());
-        let zone = |number: u32| &self.zones[number as usize];
-        forward.sort_unstable_by_key(|&number| zone(number).first.0);
-        for pair in forward.windows(2) {
-            let (a, b) = (zone(pair[0]), zone(pair[1]));
-            if b.first.0 < a.last.0 {
-                return Err([*a, *b]);
+        let span = |number: u32| {
+            let zone = &self.zones[number as usize];
+            Span {
+                first: zone.first.0,
+                last: zone.last.0,
             }
-        }
-        let mut points: Vec<(u32, u32)> = forward
-            .iter()
-            .map(|&number| (zone(number).first.0, number))
-            .collect();
-        for number in backward {
-            let inner = zone(number);
-            // Forward zones are disjoint by now: only the last one that begins before can
-            // surround the beginning of this one.
-            let before = forward.partition_point(|&other| zone(other).first.0 < inner.last.0);
-            let mut point = inner.last.0;
-            if before > 0 {
-                let outer = zone(forward[before - 1]);
-                if inner.first.0 < outer.last.0 {
-                    return Err([*outer, *inner]);
-                }
-                point = point.max(outer.last.0);
-            }
-            points.push((point, number));
-        }
-        points.sort_unstable();
-        Ok(points.into_iter().map(|(_, number)| number).collect())
+        };
+        sequence(numbers, span).map_err(|pair| pair.map(|number| self.zones[number as usize]))
     }
 
     /// All operations: cluster by cluster, the write first, the reads as they were invoked.

@@ -44,7 +44,8 @@ impl<O: Object> Interned<O> {
         self.object.text(&self.states[state as usize])
     }
 
-    fn number(&mut self, state: O::State) -> State {
+    /// The number of a state.
+    pub fn number(&mut self, state: O::State) -> State {
         if let Some(&number) = self.numbers.get(&state) {
             return number;
         }
@@ -106,6 +107,9 @@ impl<O: Object> Transitions for Interned<O> {
     }
 
     fn explained_within(&self, operations: usize) -> u64 {
+        if O::SMALL {
+            return 200_000 + 4 * operations as u64;
+        }
         // A state may be as large as the history, so few of them are made for a mere
         // explanation, and none for a history that so few will not reach the end of.
         match operations {

@@ -8,19 +8,25 @@
 //! The definition of each of these types is its model in Python; this is its twin.
 
 pub mod container;
+pub mod counter;
 pub mod interned;
+pub mod lease;
+pub mod lock;
 pub mod pairs;
 pub mod priority_queue;
 pub mod queue;
+pub mod semaphore;
 pub mod stack;
 pub mod texts;
 pub mod versioned;
 
+use std::collections::HashMap;
 use std::hash::Hash;
 
+use crate::monitors::evidence::joined;
 use crate::monitors::intervals::Interval;
-use crate::monitors::{Finding, Part};
-use crate::search::history::Class;
+use crate::monitors::{Excerpt, Finding, Operation, Part};
+use crate::search::history::{Class, KeyHistory};
 use crate::search::operations::ClassKey;
 use crate::search::register::Misfit;
 use crate::search::values::Texts;
@@ -28,6 +34,9 @@ use crate::search::values::Texts;
 /// A sequential specification over the classes of one history.
 pub trait Object: Clone + Send + Sync + 'static {
     type State: Clone + Eq + Hash + Send + Sync + 'static;
+
+    /// Whether a state holds no more than a few numbers, whatever the history.
+    const SMALL: bool = false;
 
     fn initial(&self) -> Self::State;
 
@@ -41,6 +50,12 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// A number that two classes share only if they do the same to every state.
     fn alike(&self, class: Class) -> u32 {
         class
+    }
+
+    /// The key without crashed operations that nobody needs: if it has a linearization, it has
+    /// one without them.  None where that leaves out nothing.
+    fn relevant(&self, _key: &KeyHistory) -> Option<KeyHistory> {
+        None
     }
 
     /// The state as the model in Python has it, as JSON.
@@ -62,6 +77,23 @@ pub trait Monitored: Object {
     /// What may be dropped from a legal sequence without making it illegal; a contradiction
     /// is checked on the operations that are left.
     fn part(&self, class: Class) -> Part;
+
+    /// Operations that are said to contradict each other, with all that they depend on: a part
+    /// of the history that has a linearization if the whole has one.  For a type of which
+    /// more is known than `part` can say.
+    fn excerpt(&self, operations: Vec<Operation>, intervals: &[Interval]) -> Excerpt<Self::State> {
+        let all = joined(operations, intervals, |class| self.part(class));
+        Excerpt::whole(all, self.initial())
+    }
+}
+
+/// The first class with the same operation, for each class; see `Object::alike`.
+pub fn first_alike<Op: Copy + Eq + Hash>(operations: &[Op]) -> Vec<u32> {
+    let mut first = HashMap::new();
+    let numbered = operations.iter().zip(0..);
+    numbered
+        .map(|(op, class)| *first.entry(*op).or_insert(class))
+        .collect()
 }
 
 /// What an object is compiled from: the classes of a history, and the texts of its codes.
@@ -92,7 +124,7 @@ impl<'a> Source<'a> {
     /// Translates each class; the error is the first that makes no sense to the model.
     pub fn translate<Op>(
         &self,
-        operation: impl Fn(&ClassKey) -> Result<Op, String>,
+        mut operation: impl FnMut(&ClassKey) -> Result<Op, String>,
     ) -> Result<Vec<Op>, Misfit> {
         let numbered = self.classes.iter().enumerate();
         numbered

@@ -22,12 +22,16 @@ use super::register::{self, Misfit};
 use super::relevance::relevant;
 use super::strings::Strings;
 use super::values::{States, Texts};
-use crate::monitors::evidence::verified;
+use crate::monitors::evidence::{joined, verified};
 use crate::monitors::intervals::intervals;
-use crate::monitors::registers;
+use crate::monitors::{registers, Excerpt};
+use crate::objects::counter::Counter;
 use crate::objects::interned::Interned;
+use crate::objects::lease::Lease;
+use crate::objects::lock::Lock;
 use crate::objects::priority_queue::PriorityQueue;
 use crate::objects::queue::Queue;
+use crate::objects::semaphore::Semaphore;
 use crate::objects::stack::Stack;
 use crate::objects::versioned::Versioned;
 use crate::objects::{Monitored, Source};
@@ -260,10 +264,11 @@ impl Operations {
                 let found = if registers::may_fit(key, &model.classes) {
                     let intervals = intervals(key);
                     let finding = registers::judge(&intervals, &model.classes, initial);
-                    let part = |model: &Register, class: Class| {
-                        registers::part(model.classes[class as usize])
+                    let excerpt = |model: &mut Register, operations| {
+                        let part = |class: Class| registers::part(model.classes[class as usize]);
+                        Excerpt::whole(joined(operations, &intervals, part), initial)
                     };
-                    verified(finding, key, &intervals, initial, model, part, budget)
+                    verified(finding, key, &intervals, initial, model, excerpt, budget)
                 } else {
                     None
                 };
@@ -307,6 +312,11 @@ impl Operations {
             "versioned-register" => self.judge(py, Versioned::compile(&source), algorithm, limits),
             "stack" => self.judge(py, Stack::compile(&source), algorithm, limits),
             "priority-queue" => self.judge(py, PriorityQueue::compile(&source), algorithm, limits),
+            "lock" => self.judge(py, Lock::compile(&source, false), algorithm, limits),
+            "reentrant-lock" => self.judge(py, Lock::compile(&source, true), algorithm, limits),
+            "semaphore" => self.judge(py, Semaphore::compile(&source), algorithm, limits),
+            "lease" => self.judge(py, Lease::compile(&source), algorithm, limits),
+            "counter" => self.judge(py, Counter::compile(&source), algorithm, limits),
             _ => Err(PyValueError::new_err("the engine has no such model")),
         }
     }
@@ -367,12 +377,21 @@ impl Operations {
         limits: Limits,
     ) -> PyResult<Vec<Answer>> {
         let object = object.map_err(misfit)?;
-        let part = |model: &Interned<O>, class: Class| model.object.part(class);
         let decide = |key: &KeyHistory, model: &mut Interned<O>, budget: &Budget| {
+            let relevant = object.relevant(key);
+            let key = relevant.as_ref().unwrap_or(key);
             if algorithm != Algorithm::Jit {
                 let intervals = intervals(key);
                 let finding = object.judge(&intervals);
-                match verified(finding, key, &intervals, 0, model, part, budget) {
+                let excerpt = |model: &mut Interned<O>, operations| {
+                    let few = object.excerpt(operations, &intervals);
+                    Excerpt {
+                        operations: few.operations,
+                        initial: model.number(few.initial),
+                        until: few.until,
+                    }
+                };
+                match verified(finding, key, &intervals, 0, model, excerpt, budget) {
                     Some(outcome) => return (outcome, O::ALGORITHM),
                     None if algorithm == Algorithm::Monitor => return (UNFIT, O::ALGORITHM),
                     None => {}
