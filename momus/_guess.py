@@ -27,6 +27,11 @@ MODELS = (
     "multi-register",
     "bank",
     "bounded-queue",
+    "lock",
+    "reentrant-lock",
+    "semaphore",
+    "lease",
+    "counter",
 )
 
 _MODEL_OF_OPERATIONS = (
@@ -40,6 +45,8 @@ _MODEL_OF_OPERATIONS = (
     ({"enqueue", "dequeue"}, {"enqueue", "dequeue"}, "queue"),
     ({"push", "pop"}, {"push", "pop"}, "stack"),
     ({"insert", "delete-min"}, {"insert", "delete-min"}, "priority-queue"),
+    ({"use"}, {"acquire", "use", "release"}, "lease"),
+    ({"acquire"}, {"acquire", "release"}, "lock"),
     ({"cas"}, {"read", "write", "cas"}, "cas-register"),
     ({"read"}, {"read", "write"}, "register"),
     ({"write"}, {"read", "write"}, "register"),

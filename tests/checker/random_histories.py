@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from typing import Final, Literal
 
@@ -25,7 +26,10 @@ from histories import Event, EventType, Json
 from tests.checker.bruteforce import Operation, Step, register, store
 
 BLOCKED: Final = object()
-"""What an object says that cannot answer now: the operation stays open for ever."""
+"""What an object says that cannot answer now: the client waits, or gives up and never returns."""
+
+_WAITS: Final = 0.7
+"""How often a client that is blocked tries again; so often that most get through."""
 
 _PROCESSES_PER_KEY: Final = 100
 
@@ -43,6 +47,7 @@ class Object:
     says: Callable[[Random, Json, Client], Json]  # what it says in this state, or BLOCKED
     told: Callable[[Random, Client], Json]  # how it says that, in an `ok`
     lies: Sequence[str]  # the functions of which a wrong answer is worth a try
+    chooses: Callable[[Random, Client], str] | None = None  # what this client does next
 
 
 def _register_argument(random: Random, f: str) -> Json:
@@ -106,10 +111,12 @@ Kind = Literal["simulated", "mutated", "random"]
 _KINDS: Final[tuple[Kind, ...]] = ("simulated", "mutated", "mutated", "random", "random")
 
 
-def random_history(random: Random, thing: Object, kind: Kind | None = None) -> list[Event]:
-    """One history of one object."""
+def random_history(
+    random: Random, thing: Object, kind: Kind | None = None, doubtful: float | None = None
+) -> list[Event]:
+    """One history of one object; of its operations a part of `doubtful` does not end well."""
     kind = kind or random.choice(_KINDS)
-    events = _play(random, thing, kind == "random")
+    events = _play(random, thing, kind == "random", doubtful)
     return _mutate(random, thing, events) if kind == "mutated" else events
 
 
@@ -125,10 +132,11 @@ class Client:
     ends: EventType | Literal["pending"] = "ok"
 
 
-def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
+def _play(random: Random, thing: Object, drawn: bool, doubtful: float | None = None) -> list[Event]:
     clients = [Client(process) for process in range(random.randint(2, 4))]
     left, state, time = random.randint(2, 8), thing.initial, 0
-    doubtful = random.choice([0.0, 0.1, 0.4])
+    if doubtful is None:
+        doubtful = random.choice([0.0, 0.1, 0.4])
     events: list[Event] = []
 
     def record(client: Client, kind: EventType, value: Json) -> None:
@@ -139,7 +147,9 @@ def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
         time += random.choice((0, 1))
         if client.step == "idle":
             left -= 1
-            client.f = random.choice(thing.functions)
+            client.f = (
+                thing.chooses(random, client) if thing.chooses else random.choice(thing.functions)
+            )
             client.argument = thing.argument(random, client.f)
             client.ends = "ok"
             if random.random() < doubtful:
@@ -150,7 +160,10 @@ def _play(random: Random, thing: Object, drawn: bool) -> list[Event]:
             happens = client.ends == "ok" or (client.ends != "fail" and random.random() < 0.5)
             client.answer = thing.says(random, state, client)
             if client.answer is BLOCKED:
-                client.answer, client.ends, happens = None, "pending", False
+                if not drawn and random.random() < _WAITS:
+                    continue
+                client.ends = client.ends if drawn else "pending"
+                client.answer, happens = None, False
             if happens:
                 state = _after(thing, state, client)
             if drawn:
@@ -178,13 +191,26 @@ def _reported(random: Random, thing: Object, client: Client) -> Json:
 
 
 def _mutate(random: Random, thing: Object, events: list[Event]) -> list[Event]:
-    """Change one answer, if there is any."""
+    """Change one answer; where there is none, let two events change places."""
     told = [e for e in events if e.type == "ok" and e.f in thing.lies]
     if not told:
-        return events
+        return events if thing.lies else _exchanged(random, events)
     changed = random.choice(told)
     lie = msgspec.structs.replace(changed, value=thing.answer(random, changed.f))
     return [lie if event is changed else event for event in events]
+
+
+def _exchanged(random: Random, events: list[Event]) -> list[Event]:
+    """Two neighbouring events of different processes, each at the time of the other."""
+    pairs = [(a, b) for a, b in pairwise(events) if a.process != b.process]
+    if not pairs:
+        return events
+    first, second = random.choice(pairs)
+    moved = {
+        first.index: msgspec.structs.replace(second, index=first.index, time=first.time),
+        second.index: msgspec.structs.replace(first, index=second.index, time=second.time),
+    }
+    return [moved.get(event.index, event) for event in events]
 
 
 def pack(histories: Sequence[Sequence[Event]]) -> list[Event]:

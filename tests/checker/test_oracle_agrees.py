@@ -33,15 +33,26 @@ def shown(seed: int, events: Sequence[Event]) -> str:
     return f"seed {seed}, history:\n{lines}"
 
 
-def check_batch(thing: Object, seed: int, model: str | Model, size: int = BATCH) -> Verdict:
+def check_batch(
+    thing: Object,
+    seed: int,
+    model: str | Model,
+    size: int = BATCH,
+    *,
+    algorithm: str = "auto",
+    doubtful: float | None = None,
+) -> Verdict:
     random = Random(f"{thing.model} {seed}")
-    packed = pack([random_history(random, thing) for _ in range(size)])
+    packed = pack([random_history(random, thing, doubtful=doubtful) for _ in range(size)])
     by_key: list[list[Event]] = [[] for _ in range(size)]
     for event in packed:
         by_key[event.key].append(event)
     named = isinstance(model, str)
     verdict = linearizable(
-        History.from_events(packed), model, initial=thing.initial if named else None
+        History.from_events(packed),
+        model,
+        initial=thing.initial if named else None,
+        algorithm=algorithm,
     )
     orders = {certificate.key: certificate.order for certificate in verdict.certificates}
     failures = {counterexample.key: counterexample for counterexample in verdict.counterexamples}
