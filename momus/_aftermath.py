@@ -16,10 +16,11 @@ from typing import TypeVar
 import msgspec
 
 from checker import Unknown, Verdict
-from histories import NEMESIS, History, Run
+from histories import History, Run
 from momus._answer import answer
 from momus._exits import one_line
 from momus._judge import Request, judge_history
+from momus._receipts import fault_notes
 
 T = TypeVar("T")
 
@@ -51,7 +52,9 @@ def aftermath(
     if len(history) == 0:
         return None
     verdict = _judged(run, history, request)
-    notes = [*verdict.notes, *fault_notes(history)]
+    notes = [*verdict.notes]
+    if verdict.unknown is None or verdict.unknown.cause != "vacuous":  # which says so itself
+        notes += fault_notes(history, run.meta)
     if interrupted:
         notes.append("a signal ended the run early; what was recorded until then is judged")
     verdict = msgspec.structs.replace(verdict, notes=tuple(notes))
@@ -98,23 +101,6 @@ def broken_off(verdict: Verdict, broke: str) -> Verdict:
             remedy="Mend what broke, as momus.log and nodes/ of the run tell it, and run again.",
         ),
     )
-
-
-def fault_notes(history: History) -> list[str]:
-    """Remarks on the faults: how many were ordered, and which had no proven effect."""
-    began, unproven = 0, []
-    for event in history.of_process(NEMESIS):
-        if event.type != "invoke" and event.f.startswith("start-"):
-            began += 1
-            if event.type != "ok":
-                unproven.append(event)
-    if not unproven:
-        return []
-    why = one_line(unproven[0].error)
-    return [
-        f"{len(unproven)} of {began} faults are not proven to have had an effect, "
-        f"so the run shows less than it seems to; the first: {unproven[0].f}: {why}"
-    ]
 
 
 def _report(run: Run, found: Aftermath) -> Path:

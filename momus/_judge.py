@@ -19,6 +19,7 @@ import msgspec
 
 from momus._exits import Refusal
 from momus._guess import DATA_OPERATIONS, MODELS, Guess, model_of
+from momus._receipts import only_if_proven
 from momus._sources import Loaded, expand, load
 
 if TYPE_CHECKING:
@@ -117,7 +118,9 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     if history.torn:
         notes.append("the recording was cut off, and ends where the last events reached the disk")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
-    return vacuous(verdict, history) if "workload" in meta else verdict
+    if "workload" in meta:
+        verdict = vacuous(verdict, history)
+    return only_if_proven(verdict, history, meta)
 
 
 def _judged(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:

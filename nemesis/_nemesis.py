@@ -105,7 +105,7 @@ class Nemesis:
         told: dict[str, Json] = {**given, **order.detail, "targets": list(order.targets)}
         if not order.things:
             wanted = given.get("choice") == "none"
-            told["receipt"] = {"ok": wanted}
+            told["receipt"] = {"ok": True} if wanted else {"ok": False, "effect": False}
             why = f"{op.f} had nothing to strike: {given.get('choice') or 'its target'} is nobody"
             return _completion(op, told, [] if wanted else [why])
         already = self._in_force.get(fault.name, frozenset())
@@ -116,10 +116,13 @@ class Nemesis:
         self._in_force[fault.name] = already | struck
         targets = {*self._targets.get(fault.name, ()), *order.targets}
         self._targets[fault.name] = [node for node in self._field.nodes if node in targets]
-        complaints = [
-            *(f"could not strike {node}: {why}" for node, why in failed.items()),
+        missed = [
             *_unlike(before, order.things - already, fault.intact, "before the strike"),
             *_unlike(during, order.things, fault.broken, "after the strike"),
+        ]
+        complaints = [
+            *(f"could not strike {node}: {why}" for node, why in failed.items()),
+            *missed,
             *(
                 f"{thing} was {before.states[thing]} and is {during.states[thing]}, "
                 "though nobody struck it"
@@ -127,7 +130,7 @@ class Nemesis:
                 if _is(before, thing, fault.intact) and _is(during, thing, fault.broken)
             ),
         ]
-        told["receipt"] = _receipt(before=before, during=during, complaints=complaints)
+        told["receipt"] = _receipt(complaints, missed, before=before, during=during)
         return _completion(op, told, complaints)
 
     async def _stop(self, fault: Fault, op: Op) -> Op:
@@ -148,14 +151,15 @@ class Nemesis:
         targets = self._targets[fault.name]
         if healed == struck:
             self._targets.pop(fault.name)
+        missed = _unlike(during, struck, fault.broken, "before it was healed")
         complaints = [
-            *_unlike(during, struck, fault.broken, "before it was healed"),
+            *missed,
             *(f"could not heal {node}: {why}" for node, why in failed.items()),
             *_unlike(after, struck, fault.intact, "after it was healed"),
         ]
         told = {
             "targets": targets,
-            "receipt": _receipt(during=during, after=after, complaints=complaints),
+            "receipt": _receipt(complaints, missed, during=during, after=after),
         }
         return _completion(op, told, complaints)
 
@@ -174,8 +178,10 @@ def _unlike(proof: Proof, things: frozenset[str], states: frozenset[str], when: 
     ]
 
 
-def _receipt(*, complaints: Sequence[str], **proofs: Proof) -> dict[str, Json]:
-    return {**{when: proof.to_json() for when, proof in proofs.items()}, "ok": not complaints}
+def _receipt(complaints: Sequence[str], missed: Sequence[str], **proofs: Proof) -> dict[str, Json]:
+    """The proofs, whether all is well, and, if it is not in force, that it has no effect."""
+    told: dict[str, Json] = {when: proof.to_json() for when, proof in proofs.items()}
+    return {**told, "ok": not complaints, **({"effect": False} if missed else {})}
 
 
 def _completion(op: Op, value: Json, complaints: Sequence[str]) -> Op:
