@@ -25,6 +25,9 @@ SETTLE_S: Final = 3.0
 _FAULTS: Final[Mapping[str, Callable[[Any, Target], nemesis.Fault]]] = {
     "kill": nemesis.Kill,
     "pause": nemesis.Pause,
+    "restart": nemesis.Restart,
+    "rolling-restart": lambda system, _target: nemesis.RollingRestart(system),
+    "crash-loop": nemesis.CrashLoop,
     "partition": lambda _system, _target: nemesis.Partition(),
     **{kind: partial(nemesis.ProxyFault, kind) for kind in PROXY_FAULTS},
 }

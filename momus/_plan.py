@@ -21,6 +21,7 @@ from momus._whereabouts import Whereabouts
 SYSTEMS = ("etcd",)
 WORKLOADS = ("register", "set")
 USUAL_FAULTS = ("kill", "pause", "partition")
+RESTARTS = ("restart", "rolling-restart", "crash-loop")
 PROXY_FAULTS = (
     "latency",
     "jitter",
@@ -32,7 +33,7 @@ PROXY_FAULTS = (
     "reset-peer",
     "down",
 )
-FAULTS = (*USUAL_FAULTS, *PROXY_FAULTS)
+FAULTS = (*USUAL_FAULTS, *RESTARTS, *PROXY_FAULTS)
 READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SEEDS = 2**32

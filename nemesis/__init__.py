@@ -17,12 +17,14 @@ from nemesis._nemesis import Nemesis, NotHealed
 from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
 from nemesis._proxied import PROXY_FAULTS, ProxyFault
+from nemesis._restarts import CrashLoop, Restart, RollingRestart
 from nemesis._schedule import final, replay, schedule, script
 from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
 __all__ = [
     "PROXY_FAULTS",
+    "CrashLoop",
     "Fault",
     "Field",
     "Grudge",
@@ -34,6 +36,8 @@ __all__ = [
     "Pause",
     "Proof",
     "ProxyFault",
+    "Restart",
+    "RollingRestart",
     "Target",
     "Unsupported",
     "final",

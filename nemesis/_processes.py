@@ -100,7 +100,7 @@ def _process(stat: str) -> _Process:
     return _Process(stat.split(maxsplit=1)[0], fields[0], fields[2], fields[19])
 
 
-class _OfProcesses:
+class OfProcesses:
     """What both faults share: they choose, read and prove in the same way."""
 
     lane = "process"
@@ -168,7 +168,7 @@ class _OfProcesses:
             pass
 
 
-class Kill(_OfProcesses):
+class Kill(OfProcesses):
     """SIGKILL for the system's daemon; healing starts it again.
 
     What it leaves in the journal has no commands: a killed daemon is no trace of momus.
@@ -207,7 +207,7 @@ class Kill(_OfProcesses):
         return await self.debts.pay(restart)
 
 
-class Pause(_OfProcesses):
+class Pause(OfProcesses):
     """SIGSTOP for the system's daemon; healing sends SIGCONT, to that very process only."""
 
     intact = frozenset({"running"})

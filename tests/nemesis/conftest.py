@@ -25,6 +25,9 @@ class Sleepers:
     async def kill(self, host: Host) -> None:
         await host.signal("sleepers", "KILL")
 
+    async def stop(self, host: Host) -> None:
+        await host.stop("sleepers")
+
     async def pause(self, host: Host) -> None:
         await host.signal("sleepers", "STOP")
 
