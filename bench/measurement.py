@@ -72,7 +72,8 @@ def measure(
             history,
             PYTHON[model](initial) if model in PYTHON else model,
             initial=None if model in PYTHON else initial,
-            time_limit_s=time_limit_s,
+            # With a limit a model in Python gets a process of its own, which is another matter.
+            time_limit_s=None if model in PYTHON else time_limit_s,
             core=core,
         )
         seconds.append(time.perf_counter() - began)

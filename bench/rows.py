@@ -194,6 +194,18 @@ def python_model(bench: Bench) -> Iterator[Row]:
         yield Row(title, python, None, (goal,), _agreement(python, None))
 
 
+def python_states(bench: Bench) -> Iterator[Row]:
+    """A model written in Python with 1,000 states beside its native twin."""
+    clients = Clients(bench.size(1_000_000), clients=10, values=1_000)
+    files = [bench.file(clients)]
+    native = bench.contest.momus(files, initial="0", processes=bench.repetitions)
+    python = bench.contest.momus(files, initial="0", model="python", processes=bench.repetitions)
+    cost = python.seconds / native.seconds
+    goal = Goal("≤ 3 times its native twin", f"{cost:.2f} times", cost <= 3)
+    title = f"{clients.operations:,} operations, 10 clients, model in Python with 1,000 states"
+    yield Row(title, python, None, (goal,), _agreement(python, None))
+
+
 def recording(bench: Bench) -> Iterator[Row]:
     """No-op clients under the runner, recorded durably."""
     rates = recorded_per_second(quick=bench.scale > 1)
@@ -215,5 +227,6 @@ ROWS: Final[dict[str, Measurement]] = {
     "crashed": crashed,
     "stale-read": stale_read,
     "python-model": python_model,
+    "python-states": python_states,
     "recording": recording,
 }

@@ -303,6 +303,10 @@ class _Watched(Asking):
         self.marks = memoryview(marks).cast("q")
         super().__init__(model, calls)
 
+    @property
+    def direct(self) -> None:
+        """Nothing: each question leaves a mark."""
+
     def _ask(self, state: int, klass: int) -> int:
         marks = self.marks
         marks[1], marks[2], marks[0] = state, klass, 1

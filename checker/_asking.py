@@ -33,6 +33,14 @@ class Asking:
         self._explored: dict[tuple[int, int], int] = {}
         self._number(model.initial)
 
+    @property
+    def direct(self) -> tuple[Any, Sequence[Call], list[Any], Any] | None:
+        """What the engine needs to ask the model itself, or None if it may not.
+
+        Then it calls ``numbered`` with what it was answered, unless it can tell the number.
+        """
+        return self.model.step, self.calls, self.states, ILLEGAL
+
     def __call__(self, state: int, klass: int) -> int:
         known = self._explored.get((state, klass))
         return self._ask(state, klass) if known is None else known
@@ -41,14 +49,17 @@ class Asking:
         before, call = self.states[state], self.calls[klass]
         # A state that cannot be hashed could be changed by a careless step; it gets a copy.
         given = before if before.__hash__ is not None else copy.deepcopy(before)
-        after = self.model.step(given, call)
+        return self.numbered(state, klass, self.model.step(given, call))
+
+    def numbered(self, state: int, klass: int, after: Any) -> int:
+        """The number of what the step answered, or -1 where it is illegal."""
         if after is ILLEGAL:
             return -1
-        number = self._number(after)
+        number, call = self._number(after), self.calls[klass]
         if number != state and call.f in self.model.read_only:
             raise ModelError(
                 f"the model {self.model.name} declares {call.f!r} read-only, but in state "
-                f"{before!r} it leads to {after!r}; take it out of read_only"
+                f"{self.states[state]!r} it leads to {after!r}; take it out of read_only"
             )
         return number
 
@@ -66,7 +77,8 @@ class Asking:
         state = 0
         while state < len(self.states):
             asked += len(self.calls) * len(members(self.states[state]))
-            if asked > asked_max:
+            to_come = len(self.calls) * (len(self.states) - state - 1)
+            if asked + to_come > asked_max:
                 return None
             for klass in range(len(self.calls)):
                 if time.perf_counter() > until:

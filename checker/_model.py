@@ -26,6 +26,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
+
 from histories import Json
 
 
@@ -42,8 +44,7 @@ ILLEGAL: Final = _Illegal.ILLEGAL
 Illegal: TypeAlias = Literal[_Illegal.ILLEGAL]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """An operation as a model sees it.
 
     `argument` is the value of its invocation; `result` that of its `ok` completion.  Where

@@ -24,6 +24,10 @@ _ASKED_MAX: Final = 10_000
 for a history that is searched before that would be known."""
 
 
+_DECODED_APART_MAX: Final = 1_000
+"""The values of so many classes are decoded one by one; of more, all of the history's."""
+
+
 def gathered(history: History, model: Model, jobs: int) -> Operations:
     """The client operations of a history by key, ready to be searched."""
     clocked = (history.time, history.process, history.type)
@@ -112,7 +116,14 @@ def declared(asking: Asking) -> list[bool]:
 
 def calls_of(history: History, operations: Operations) -> list[Call]:
     """What a model sees of each class of operations."""
-    return [_call(history, klass) for klass in operations.classes]
+    names, classes = history.f_names, operations.classes
+    if len(classes) > _DECODED_APART_MAX:
+        history.values.decode_all()
+    value = history.value_of
+    return [
+        Call(names[f], value(argument), value(result), ok, process if process >= 0 else None)
+        for f, argument, result, ok, process in classes
+    ]
 
 
 def _telling(limits: Limits, hear: Callable[[int, Found], None] | None, decode: Decode) -> Limits:
@@ -130,17 +141,6 @@ def _monitor(model: Model, algorithm: str) -> str:
     if algorithm not in ("monitor", name):
         raise ValueError(f"the algorithm {algorithm} is not for {model.name}; try {name}")
     return "monitor"
-
-
-def _call(history: History, klass: tuple[int, int, int, bool, int]) -> Call:
-    f, argument, result, completed, process = klass
-    return Call(
-        history.f_names[f],
-        history.value_of(argument),
-        history.value_of(result),
-        completed,
-        process if process >= 0 else None,
-    )
 
 
 def where(history: History, operations: Operations, klass: int) -> str:

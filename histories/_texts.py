@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
@@ -68,6 +69,15 @@ class Texts(Sequence[bytes]):
         except KeyError:
             value = self._decoded[code] = decode(self[code])
             return value
+
+    def decode_all(self) -> None:
+        """Decodes all values at once, which takes a tenth of the time of one by one."""
+        if len(self._decoded) > len(self):
+            return
+        edges, data = self.offsets.tolist(), bytes(self.data)
+        texts = [data[begin:end] for begin, end in itertools.pairwise(edges)]
+        values: list[Json] = decode(b"[" + b",".join(texts) + b"]")
+        self._decoded = {**dict(enumerate(values)), **self._decoded}
 
     def code_of(self, text: bytes) -> int | None:
         """The code of a canonical text, if it is in the table."""

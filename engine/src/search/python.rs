@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyString};
 use rustc_hash::FxBuildHasher;
 
 use super::budget::Budget;
@@ -17,11 +18,51 @@ const UNKNOWN: State = ILLEGAL - 1;
 /// Up to this many classes the answers of a state stand in a row of a table.
 const ROW_MAX: usize = 4096;
 
+/// What it takes to ask the model itself.  That saves most of the time of a question, which
+/// goes into finding the number of the answer.
+struct Direct {
+    step: Py<PyAny>,
+    calls: Py<PyList>,
+    /// By number; grows as `numbered` finds new ones.
+    states: Py<PyList>,
+    illegal: Py<PyAny>,
+    /// `(state, class, answer) -> state`, as the callable itself would have answered.
+    numbered: Py<PyAny>,
+}
+
+impl Direct {
+    /// None where the callable does not offer it.
+    fn of(ask: &Bound<'_, PyAny>) -> Option<Self> {
+        let offered = ask.getattr("direct").ok()?;
+        let (step, calls, states, illegal) = offered.extract().ok()?;
+        Some(Direct {
+            step,
+            calls,
+            states,
+            illegal,
+            numbered: ask.getattr("numbered").ok()?.unbind(),
+        })
+    }
+}
+
+/// Whether a state can neither be changed by a careless step nor be equal to one of another
+/// type.
+fn is_plain(state: &Bound<'_, PyAny>) -> bool {
+    state.is_exact_instance_of::<PyInt>()
+        || state.is_exact_instance_of::<PyString>()
+        || state.is_exact_instance_of::<PyBool>()
+        || state.is_exact_instance_of::<PyFloat>()
+        || state.is_none()
+}
+
 /// A Python callable `(state, class) -> state`, where numbers stand for both and -1 for
 /// illegal, with what it has answered so far.
 #[derive(Clone)]
 pub struct PythonModel {
     ask: Arc<Py<PyAny>>,
+    direct: Option<Arc<Direct>>,
+    /// The numbers of states that are integers, as far as they were answered.
+    integers: HashMap<i64, State, FxBuildHasher>,
     read_only: Arc<Vec<bool>>,
     rows: Vec<Vec<State>>,
     cells: HashMap<(State, Class), State, FxBuildHasher>,
@@ -37,6 +78,8 @@ impl PythonModel {
     /// `read_only` tells of each class whether the model declares it read-only.
     pub fn new(ask: Py<PyAny>, read_only: Vec<bool>) -> Self {
         PythonModel {
+            direct: Python::attach(|py| Direct::of(ask.bind(py))).map(Arc::new),
+            integers: HashMap::default(),
             ask: Arc::new(ask),
             read_only: Arc::new(read_only),
             rows: Vec::new(),
@@ -61,7 +104,7 @@ impl PythonModel {
         if self.broken {
             return ILLEGAL;
         }
-        let answer = Python::attach(|py| self.ask.call1(py, (state, class))?.extract::<i64>(py));
+        let answer = Python::attach(|py| self.answer(py, state, class));
         self.late = self.budget.check_time().is_err();
         match answer {
             Ok(next) => State::try_from(next).unwrap_or(ILLEGAL),
@@ -72,6 +115,42 @@ impl PythonModel {
                 ILLEGAL
             }
         }
+    }
+}
+
+impl PythonModel {
+    fn answer(&mut self, py: Python<'_>, state: State, class: Class) -> PyResult<i64> {
+        let Some(direct) = self.direct.clone() else {
+            return self.ask.call1(py, (state, class))?.extract(py);
+        };
+        let before = direct.states.bind(py).get_item(state as usize)?;
+        if !is_plain(&before) {
+            return self.ask.call1(py, (state, class))?.extract(py);
+        }
+        let call = direct.calls.bind(py).get_item(class as usize)?;
+        let after = direct.step.bind(py).call1((&before, call))?;
+        if after.is(&direct.illegal) {
+            return Ok(-1);
+        }
+        if after.is(&before) {
+            return Ok(i64::from(state));
+        }
+        let mut integer = None;
+        if after.is_exact_instance_of::<PyInt>() {
+            integer = after.extract::<i64>().ok();
+        }
+        if let Some(&known) = integer.and_then(|value| self.integers.get(&value)) {
+            // That a read-only operation changes the state is for `numbered` to complain of.
+            if known == state || !self.read_only[class as usize] {
+                return Ok(i64::from(known));
+            }
+        }
+        let number = direct.numbered.call1(py, (state, class, after))?;
+        let number: i64 = number.extract(py)?;
+        if let (Some(value), Ok(state)) = (integer, State::try_from(number)) {
+            self.integers.insert(value, state);
+        }
+        Ok(number)
     }
 }
 
