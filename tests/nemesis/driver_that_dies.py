@@ -14,15 +14,33 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from cluster import Host, Journal, local, namespaces
+from cluster import Host, Journal, ProxyFront, Route, local, namespaces
 from histories import Op
-from nemesis import Fault, Kill, Nemesis, Partition, Pause, targets
+from nemesis import (
+    CrashLoop,
+    Fault,
+    Kill,
+    Nemesis,
+    Partition,
+    Pause,
+    ProxyFault,
+    Restart,
+    targets,
+)
+
+ROUTE = Route("nothing", 2379, 12379, b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
 
 
 class Sleepers:
-    """Processes that do nothing, each with a child that does nothing either."""
+    """Processes that do nothing, each with a child that does nothing either.
+
+    A proxy is in front of each, with nobody behind it.
+    """
 
     name = "sleepers"
+
+    def __init__(self) -> None:
+        self.front = ProxyFront(seed=1)
 
     async def start(self, host: Host) -> None:
         if not await host.alive("sleepers"):
@@ -30,6 +48,9 @@ class Sleepers:
 
     async def kill(self, host: Host) -> None:
         await host.signal("sleepers", "KILL")
+
+    async def stop(self, host: Host) -> None:
+        await host.stop("sleepers")
 
     async def pause(self, host: Host) -> None:
         await host.signal("sleepers", "STOP")
@@ -56,14 +77,16 @@ async def main(kind: str, directory: Path, seed: int, lab: str) -> None:
     random = Random(seed)
     system = Sleepers()
     faults: list[Fault] = [Kill(system, targets.minority), Pause(system, targets.majority)]
+    faults += [Restart(system), CrashLoop(system, period_s=0.1)]
+    faults += [ProxyFault(each, system, targets.majority) for each in ("latency", "down")]
     if kind != "local":
         faults.append(Partition())
     with Journal(directory / "faults.jsonl") as journal:
         async with hosts_of(kind, directory, journal, lab) as hosts:
             nemesis = Nemesis(faults, hosts, journal)
+            await asyncio.gather(*map(system.start, hosts))
+            await asyncio.gather(*(system.front.start(host, [ROUTE]) for host in hosts))
             await nemesis.setup()
-            for host in hosts:
-                await system.start(host)
             nodes = [host.name for host in hosts]
             print("ready", flush=True)
             while True:
