@@ -6,7 +6,6 @@ use super::intervals::{Interval, NEVER};
 use super::{Excerpt, Finding, Operation, Part, CRASHED};
 use crate::search::budget::Budget;
 use crate::search::history::{Class, KeyHistory, Layout};
-use crate::search::keys::search_key;
 use crate::search::model::{State, Transitions};
 use crate::search::outcome::Outcome;
 
@@ -46,12 +45,12 @@ pub fn verified<T: Transitions>(
         Finding::Contradiction(operations) => {
             let excerpt = excerpt(model, operations);
             let few = restricted(key, intervals, &excerpt);
-            let contradiction = search_key(&few, excerpt.initial, model, budget);
+            let contradiction = model.search(&few, excerpt.initial, budget);
             if !is_invalid(&contradiction) {
                 return None;
             }
             let steps = model.explained_within(intervals.len());
-            let whole = search_key(key, initial, model, &budget.with_steps(steps));
+            let whole = model.search(key, initial, &budget.with_steps(steps));
             // Under a limit of the caller's own, who will come back without it, it may be
             // told later; else the contradiction has to do.
             let later = budget.comes_back && !is_invalid(&whole);
@@ -88,8 +87,8 @@ fn is_linearization<T: Transitions>(
         }
         placed[index(operation)] = true;
     }
-    let classes = order.iter().map(|&o| intervals[index(o)].class);
-    placed[..completed].iter().all(|placed| *placed) && model.replay(initial, classes)
+    let mut classes = order.iter().map(|&o| intervals[index(o)].class);
+    placed[..completed].iter().all(|placed| *placed) && model.replay(initial, &mut classes)
 }
 
 /// The operations, and all that `part` says they depend on.

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use rustc_hash::FxBuildHasher;
 
 use super::Object;
-use crate::search::history::Class;
+use crate::search::budget::Budget;
+use crate::search::history::{Class, KeyHistory};
+use crate::search::keys::search_key;
 use crate::search::model::{State, Transitions, ILLEGAL};
+use crate::search::outcome::Outcome;
 
 /// What an entry of the two tables costs beside the state itself, about.
 const ENTRY_BYTES: usize = 64;
@@ -68,7 +71,7 @@ impl<O: Object> Interned<O> {
     }
 }
 
-impl<O: Object> Transitions for Interned<O> {
+impl<O: Object + 'static> Transitions for Interned<O> {
     #[inline]
     fn step(&mut self, state: State, class: Class) -> State {
         if let Some(&next) = self.steps.get(&(state, class)) {
@@ -118,9 +121,20 @@ impl<O: Object> Transitions for Interned<O> {
         }
     }
 
+    /// With the type forgotten, so that the search is compiled once for all objects.
+    fn search(&mut self, key: &KeyHistory, initial: State, budget: &Budget) -> Outcome {
+        let model: &mut dyn Transitions = self;
+        search_key(key, initial, model, budget)
+    }
+
     /// In place: nothing is numbered, so the length of the history does not matter.
-    fn replay(&mut self, _initial: State, mut classes: impl Iterator<Item = Class>) -> bool {
+    fn replay(&mut self, _initial: State, classes: &mut dyn Iterator<Item = Class>) -> bool {
         let mut state = self.object.initial();
-        classes.all(|class| self.object.apply(&mut state, class))
+        for class in classes {
+            if !self.object.apply(&mut state, class) {
+                return false;
+            }
+        }
+        true
     }
 }

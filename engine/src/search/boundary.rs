@@ -52,7 +52,7 @@ type Decision = (Outcome, &'static str);
 const UNFIT: Outcome = Outcome::Unknown(Open::because(Exhausted::Unfit));
 
 /// The general search, from state 0.
-fn jit<T: Transitions>(key: &KeyHistory, model: &mut T, budget: &Budget) -> Decision {
+fn jit<T: Transitions + ?Sized>(key: &KeyHistory, model: &mut T, budget: &Budget) -> Decision {
     (search_key(key, 0, model, budget), "jit")
 }
 
@@ -369,7 +369,7 @@ impl Operations {
 
 impl Operations {
     /// Judges each key by the monitor of its data type, or else by the general search.
-    fn judge<O: Monitored>(
+    fn judge<O: Monitored + 'static>(
         &self,
         py: Python<'_>,
         object: Result<O, Misfit>,
@@ -397,7 +397,7 @@ impl Operations {
                     None => {}
                 }
             }
-            jit(key, model, budget)
+            (model.search(key, 0, budget), "jit")
         };
         let model = Interned::new(object.clone());
         self.search(py, model, limits, decide, Interned::text)

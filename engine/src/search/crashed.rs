@@ -30,7 +30,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub fn new<T: Transitions>(key: &KeyHistory, model: &T) -> Self {
+    pub fn new<T: Transitions + ?Sized>(key: &KeyHistory, model: &T) -> Self {
         let mut classes = Vec::new();
         let mut numbers = HashMap::new();
         let class_of = key.crashed.iter().map(|crashed| {

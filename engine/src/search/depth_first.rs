@@ -70,7 +70,7 @@ pub(super) struct Frame<B> {
 
 pub(super) const UNGATHERED: u32 = UNASKED;
 
-pub(super) struct Search<'a, B: Bits, T: Transitions> {
+pub(super) struct Search<'a, B: Bits, T: Transitions + ?Sized> {
     pub(super) key: &'a KeyHistory,
     pub(super) model: &'a mut T,
     // The configuration.
@@ -97,7 +97,7 @@ pub(super) struct Search<'a, B: Bits, T: Transitions> {
 }
 
 /// Decides one key, from where an earlier search of it was suspended, if one was.
-pub fn search<B: Bits, T: Transitions>(
+pub fn search<B: Bits, T: Transitions + ?Sized>(
     key: &KeyHistory,
     initial: State,
     model: &mut T,
@@ -120,7 +120,7 @@ pub fn search<B: Bits, T: Transitions>(
     search.run(budget, 0)
 }
 
-impl<'a, B: Bits, T: Transitions> Search<'a, B, T> {
+impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
     fn new(key: &'a KeyHistory, initial: State, model: &'a mut T) -> Self {
         let crashed = Pool::new(key, model);
         Search {

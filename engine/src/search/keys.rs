@@ -30,7 +30,7 @@ const SMALL: usize = 10_000;
 const STEPS_AT_ONCE: u64 = 1_000;
 
 /// Searches one key with sets as wide as it needs.
-pub fn search_key<T: Transitions>(
+pub fn search_key<T: Transitions + ?Sized>(
     key: &KeyHistory,
     initial: State,
     model: &mut T,

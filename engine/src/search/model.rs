@@ -4,7 +4,9 @@ use std::any::Any;
 use std::collections::HashMap;
 
 use super::budget::Budget;
-use super::history::Class;
+use super::history::{Class, KeyHistory};
+use super::keys::search_key;
+use super::outcome::Outcome;
 
 /// A state of the modelled system, interned.
 pub type State = u32;
@@ -79,13 +81,24 @@ pub trait Transitions {
         200_000 + 4 * operations as u64
     }
 
+    /// The general search of one key.
+    fn search(&mut self, key: &KeyHistory, initial: State, budget: &Budget) -> Outcome
+    where
+        Self: Sized,
+    {
+        search_key(key, initial, self, budget)
+    }
+
     /// Whether `classes` are legal one after the other, from `initial`.
-    fn replay(&mut self, initial: State, mut classes: impl Iterator<Item = Class>) -> bool {
+    fn replay(&mut self, initial: State, classes: &mut dyn Iterator<Item = Class>) -> bool {
         let mut state = initial;
-        classes.all(|class| {
+        for class in classes {
             state = self.step(state, class);
-            state != ILLEGAL
-        })
+            if state == ILLEGAL {
+                return false;
+            }
+        }
+        true
     }
 }
 

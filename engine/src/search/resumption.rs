@@ -10,7 +10,7 @@ use super::model::Transitions;
 use super::outcome::{Open, Outcome};
 use super::suspension::{fingerprint, Kept, Suspension, Turn, NOTHING, UNASKED};
 
-impl<B: Bits, T: Transitions> Search<'_, B, T> {
+impl<B: Bits, T: Transitions + ?Sized> Search<'_, B, T> {
     /// The outcome of a search that must end before it knows.
     pub(super) fn suspended(
         &mut self,

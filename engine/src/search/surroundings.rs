@@ -8,7 +8,7 @@ const CONCURRENT_MAX: usize = 24;
 
 /// Invocation events of the operations that overlap with the one that returns at
 /// `position`, in order.  A crashed operation that is read-only explains nothing.
-pub fn concurrent<T: Transitions>(key: &KeyHistory, position: u32, model: &T) -> Vec<u32> {
+pub fn concurrent<T: Transitions + ?Sized>(key: &KeyHistory, position: u32, model: &T) -> Vec<u32> {
     let returning = key.returns[position as usize];
     // The returns before this one came before the operation was invoked.
     let begun = key
@@ -30,7 +30,7 @@ pub fn concurrent<T: Transitions>(key: &KeyHistory, position: u32, model: &T) ->
 
 /// The last operation invoked before the return at `position` that writes what the one
 /// that returns there has read, if it is a read of a whole state.
-pub fn writer<T: Transitions>(key: &KeyHistory, position: u32, model: &T) -> Option<u32> {
+pub fn writer<T: Transitions + ?Sized>(key: &KeyHistory, position: u32, model: &T) -> Option<u32> {
     let returning = key.returns[position as usize];
     let value = model.reads(key.completed[returning.operation as usize].class)?;
     let completed = (0..returning.opened as usize)

@@ -154,7 +154,7 @@ impl Suspension {
 
 /// Two keys of one history share this only if they are the same to the search.  What is
 /// read-only is taken by itself, so it decides what the choices mean.
-pub fn fingerprint<T: Transitions>(key: &KeyHistory, model: &T) -> u64 {
+pub fn fingerprint<T: Transitions + ?Sized>(key: &KeyHistory, model: &T) -> u64 {
     let mut hasher = FxHasher::default();
     for (operation, event) in key.completed.iter().zip(&key.event) {
         hasher.write_u32(*event);
