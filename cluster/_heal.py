@@ -93,6 +93,9 @@ async def _heal_journal(path: Path, even_running: bool) -> list[Healed]:
     entries = Journal.open_entries(path)
     if not entries:
         return []
+    why = _why_not_ours(path)
+    if why:
+        return [_told(path, entry, "failed", why) for entry in entries]
     if not even_running and any(is_running(writer) for writer in Journal.writers(path)):
         return [_told(path, entry, "running", "its run goes on") for entry in entries]
     # Directories come last, since the pid files by which daemons are known are in them.
@@ -112,6 +115,20 @@ async def _heal_journal(path: Path, even_running: bool) -> list[Healed]:
     if settled:
         await asyncio.to_thread(Journal.mark_closed, path, settled, "heal")
     return healed
+
+
+def _why_not_ours(path: Path) -> str:
+    """Why the commands in this journal should not be run by us; "" if they may.
+
+    A journal is a list of commands, some for root: whoever could write it could run them.
+    """
+    found = path.stat()
+    trusted = {os.geteuid(), 0, int(os.environ.get("SUDO_UID", "0"))}
+    if found.st_uid not in trusted:
+        return f"it is the journal of user {found.st_uid}; chown it if you trust its commands"
+    if found.st_mode & 0o002:
+        return "everybody may write its journal; chmod o-w it if you trust its commands"
+    return ""
 
 
 async def _heal_hosts(path: Path, entries: Sequence[Entry]) -> list[Healed]:

@@ -26,20 +26,31 @@ Progress: TypeAlias = Callable[[int, int], object]
 
 COMMAND_TIMEOUT_S: Final = 30.0
 DIAL_TIMEOUT_S: Final = 5.0
+OUTPUT_BYTES_MAX: Final = 256 << 20
+"""What a command may put out; more is an error, for it would have to be kept in memory."""
 
 
 class HostError(Exception):
     """A host did not do what it was asked.
 
     The message says on which host, what was tried and what came of it, and what to try
-    next; the three parts are attributes, too.
+    next; the three parts are attributes, too.  What a host has said may be in it, and must not
+    be able to repaint a terminal: control characters are replaced.
     """
 
     def __init__(self, host: str, what: str, try_next: str) -> None:
+        what, try_next = tame(what), tame(try_next)
         super().__init__(f"{host}: {what}; {try_next}")
         self.host = host
         self.what = what
         self.try_next = try_next
+
+
+def tame(text: str) -> str:
+    """The text without control characters; lines and tabs stay."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 class Unsupported(HostError):

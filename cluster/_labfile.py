@@ -39,6 +39,7 @@ from cluster._openssh import SshConfigError, configured, jump_parts, ssh_config
 
 HostKeys: TypeAlias = Literal["strict", "accept-new"]
 
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?")
 _JUMPS_MAX: Final = 8
@@ -178,6 +179,10 @@ def _settled(
     ]
     names = [each.name for each in found]
     for name in names:
+        if not _NAME.fullmatch(name):  # it becomes the name of a folder, here and there
+            raise LabFileError(
+                f"{where}: {name!r} is no name of a host; use letters, digits, '.', '_' and '-'"
+            )
         if names.count(name) > 1:
             raise LabFileError(f"{where}: two hosts have the name {name!r}")
     return found

@@ -22,11 +22,10 @@ from typing import Final
 
 import paramiko
 
-from cluster._host import Completed
+from cluster._host import OUTPUT_BYTES_MAX, Completed
 from cluster._posix import SBIN
 
 _INPUT_BYTES_MAX: Final = 1 << 20
-_OUTPUT_BYTES_MAX: Final = 256 << 20
 _CHUNK: Final = 1 << 16
 _LOOK_EVERY_S: Final = 0.5
 """How soon a cancellation is noticed."""
@@ -69,8 +68,8 @@ class Lane:
             if cancelled.is_set():
                 raise TimeoutError
             self._receive(out, err, deadline)
-            if len(out) + len(err) > _OUTPUT_BYTES_MAX:
-                raise OSError(f"more than {_OUTPUT_BYTES_MAX} bytes of output")
+            if len(out) + len(err) > OUTPUT_BYTES_MAX:
+                raise OSError(f"more than {OUTPUT_BYTES_MAX} bytes of output")
         stdout = bytes(out[: out.rindex(end)])
         return Completed(argv, int(code), stdout, bytes(err[: -len(end)]))
 

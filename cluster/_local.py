@@ -24,7 +24,9 @@ from typing import Final
 from cluster._host import (
     COMMAND_TIMEOUT_S,
     DIAL_TIMEOUT_S,
+    OUTPUT_BYTES_MAX,
     Completed,
+    HostError,
     HostKind,
     HostSpec,
     Progress,
@@ -32,8 +34,10 @@ from cluster._host import (
 )
 from cluster._journal import Journal
 from cluster._posix import SBIN, PosixHost, refuse_failure, timed_out
+from cluster._redaction import spoken
 
 LOOPBACK: Final = "127.0.0.1"
+_DRAIN_TIMEOUT_S: Final = 5.0
 _PORTS: Final = range(15_000, 32_000)
 """Below the range from which the kernel takes the local ports of outgoing connections."""
 
@@ -165,17 +169,73 @@ async def spawn(
         return refuse_failure(host, done) if check else done
     try:
         async with asyncio.timeout(timeout_s):
-            stdout, stderr = await process.communicate(input or None)
+            stdout, stderr = await _conversed(process, input)
     except TimeoutError:
         raise timed_out(host, argv, timeout_s) from None
+    except _TooMuch:
+        raise HostError(
+            host,
+            f"`{spoken(argv)}` put out more than {OUTPUT_BYTES_MAX} bytes",
+            "write to a file, and download that",
+        ) from None
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _kill(process)
     assert process.returncode is not None
     done = Completed(argv, process.returncode, stdout, stderr)
     return refuse_failure(host, done) if check else done
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the whole process group, and wait until it has ended."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # asyncio does not call a process ended before its output has been read.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_TIMEOUT_S):
+            for stream in (process.stdout, process.stderr):
+                while await stream.read(1 << 16):
+                    pass
+            await process.wait()
+
+
+class _TooMuch(Exception):
+    """A command talks without end."""
+
+
+async def _conversed(process: asyncio.subprocess.Process, input: bytes) -> tuple[bytes, bytes]:
+    """What the process puts out until it has ended; as `communicate`, but with a limit."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+
+    async def tell() -> None:
+        if process.stdin is not None:
+            with contextlib.suppress(ConnectionError):
+                process.stdin.write(input)
+                await process.stdin.drain()
+            process.stdin.close()
+
+    async def hear(stream: asyncio.StreamReader) -> bytes:
+        heard = bytearray()
+        while chunk := await stream.read(1 << 16):
+            heard += chunk
+            if len(heard) > OUTPUT_BYTES_MAX:
+                raise _TooMuch
+        return bytes(heard)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(tell())
+            out, err = (
+                group.create_task(hear(process.stdout)),
+                group.create_task(hear(process.stderr)),
+            )
+            group.create_task(process.wait())
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return out.result(), err.result()
 
 
 async def connect(sock: socket.socket, address: tuple[str, int], timeout_s: float) -> socket.socket:

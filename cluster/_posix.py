@@ -69,6 +69,7 @@ printf "%s\\n" "$told"
 # $1 pid file, $2 signal (0: only look).  Exit code 3: no such daemon, or not any more.
 _SIGNAL: Final = """
 read -r pid start boot 2>/dev/null < "$1" || exit 3
+case $pid in ''|0|1|*[!0-9]*) exit 3;; esac
 read -r now < /proc/sys/kernel/random/boot_id
 [ "$boot" = "$now" ] || exit 3
 read -r line 2>/dev/null < "/proc/$pid/stat" || exit 3
@@ -80,6 +81,11 @@ _GONE: Final = 3
 
 # $1 path, $2 mode; the file appears under its name only when it is whole.
 _WRITE: Final = 'cat > "$1.new" && chmod -- "$2" "$1.new" && mv -f -- "$1.new" "$1"'
+
+# $1 directory, $2 whose it is.  Where others may write, what is there already is not ours.
+_MAKE: Final = """
+mkdir -p -- "${1%/*}" && mkdir -m 0700 -- "$1" && printf "%s\\n" "$2" > "$1/.momus"
+"""
 
 # $1 directory, $2 what must stand in its `.momus` file for us to remove it.
 _REMOVE: Final = """
@@ -248,8 +254,7 @@ class PosixHost(ABC):
             self._undo_of["."] = await asyncio.to_thread(
                 self._journal.open, "directory", self, undo, note
             )
-        script = 'mkdir -p -- "$1" && printf "%s\\n" "$2" > "$1/.momus"'
-        await self.run(["sh", "-c", script, "momus-directory", self.directory, owner])
+        await self.run(["sh", "-c", _MAKE, "momus-directory", self.directory, owner])
 
     async def remove_directory(self, owner: str, *, keep: bool = False) -> None:
         """Remove the host's own directory if it carries our mark, unless it shall be kept."""

@@ -23,7 +23,7 @@ import stat
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import paramiko
@@ -139,12 +139,15 @@ class SshHost(PosixHost):
         """Copy a file there; it appears under its name only when its SHA-256 is right."""
         mode = stat.S_IMODE(os.stat(local).st_mode)
 
+        abandoned = threading.Event()
+
         def bring(part: str) -> tuple[int, str]:
             with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
-                return put(session, local, part, progress)
+                return put(session, local, part, progress, abandoned)
 
         async with self._appearing(remote, mode) as part:
-            size, digest = await self._blocking(lambda: bring(part))
+            with _setting_at_exit(abandoned):
+                size, digest = await self._blocking(lambda: bring(part))
             if await self._digest(part, size) != digest:
                 raise HostError(
                     self.name, f"{remote} arrived damaged (SHA-256 differs)", "see the host's disk"
@@ -153,13 +156,15 @@ class SshHost(PosixHost):
     async def download(self, remote: str, local: str, *, progress: Progress | None = None) -> None:
         """Copy a file here; what it grows by meanwhile is left out."""
         part = f"{local}.{uuid.uuid4().hex[:8]}.new"
+        abandoned = threading.Event()
 
         def fetch() -> tuple[int, str]:
             with self._link.sftp(_TRANSFER_TIMEOUT_S) as session:
-                return get(session, remote, part, progress)
+                return get(session, remote, part, progress, abandoned)
 
         try:
-            size, digest = await self._blocking(fetch)
+            with _setting_at_exit(abandoned):
+                size, digest = await self._blocking(fetch)
             if await self._digest(remote, size) != digest:
                 raise HostError(
                     self.name,
@@ -281,6 +286,14 @@ async def ssh(
     ]
     async with at_work(hosts, run, keep=keep):
         yield hosts
+
+
+@contextlib.contextmanager
+def _setting_at_exit(event: threading.Event) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        event.set()
 
 
 def ssh_host(spec: HostSpec) -> SshHost:

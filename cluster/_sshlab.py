@@ -122,7 +122,6 @@ async def _at(top: Path) -> AsyncIterator[Path]:
     driver = LocalHost("driver", str(top))
     before = os.umask(0o077)
     try:
-        top.mkdir()
         await driver.make_directory(MARK)
     finally:
         os.umask(before)
