@@ -17,6 +17,7 @@ from cluster import Host, Journal, System
 from generators import Context, Generator, Test, Workload
 from histories import NEMESIS, Op
 from momus._plan import PROXY_FAULTS, Plan
+from momus._replay import orders_of
 from nemesis import Target
 
 SETTLE_S: Final = 3.0
@@ -71,6 +72,8 @@ def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
     """When the nemesis strikes."""
     if not faults:
         return None
+    if plan.replay is not None:
+        return nemesis.replay(orders_of(plan.replay))
     if not plan.in_turns:
         return nemesis.schedule(faults, plan.interval_s)
     turns = [_turn(fault, plan.interval_s) for fault in faults]

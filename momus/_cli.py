@@ -161,6 +161,11 @@ def convert(name: str, target: str, **options: Any) -> int:
     metavar="PROGRAM",
     help="A toxiproxy-server for faults that need proxies, instead of momus's own.",
 )
+@click.option(
+    "--replay",
+    metavar="RUN",
+    help="The plan of this run again, and its very faults; beside it only hosts, seed and store.",
+)
 @click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
 @click.option("--in-turns", is_flag=True, help="One fault after the other, in the order given.")
 @click.option("--time-limit", default=30.0, show_default=True, type=Duration(), help="Of load.")
@@ -193,9 +198,20 @@ def convert(name: str, target: str, **options: Any) -> int:
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def run(system: str, **options: Any) -> int:
+@click.pass_context
+def run(ctx: click.Context, /, system: str, **options: Any) -> int:
     """Put SYSTEM (etcd) under load and faults, record what its clients see, and judge it."""
+    from momus._replay import OWN_OPTIONS
     from momus._run import run_system
+
+    said = click.core.ParameterSource.COMMANDLINE
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name in sorted(options)
+        if name not in OWN_OPTIONS and ctx.get_parameter_source(name) is said
+    ]
+    if options["replay"] is not None and others:
+        raise click.UsageError(f"--replay takes {', '.join(others)} from the run; leave it out")
 
     return run_system(system, hosts=taken_from(options), **options)
 

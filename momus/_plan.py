@@ -46,6 +46,7 @@ class Plan:
     Durations are in seconds, `rate_hz` counts operations of all clients together, and
     `in_turns` has the faults strike one after the other in the order given, instead of at
     random.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
+    With `replay`, the folder of a run, the faults strike as they did in that run.
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     interval_s: float = 5.0
     in_turns: bool = False
     proxy: Path | None = None
+    replay: Path | None = None
     time_limit_s: float = 30.0
     rate_hz: float = 200.0
     concurrency: int = 0
@@ -107,6 +109,7 @@ class Plan:
         found = asdict(self)
         found["faults"] = list(self.faults)
         found["store"] = str(self.store)
+        found["replay"] = None if self.replay is None else str(self.replay)
         found["proxy"] = None if self.proxy is None else str(self.proxy)
         found["hosts"] = [] if self.hosts is None else self.hosts.words()
         return {
@@ -118,11 +121,15 @@ class Plan:
 
     def command(self) -> str:
         """The command line that makes this plan again."""
+        where = self.hosts.words() if self.hosts else []
+        if self.replay is not None:
+            words = ["momus", "run", self.system, "--replay", str(self.replay), *where]
+            return shlex.join([*words, "--seed", str(self.seed)])
         words = ["momus", "run", self.system, "--workload", self.workload, "--reads", self.reads]
         words += {
             "namespaces": ["--nodes", str(self.nodes)],
             "local": ["--local", "--nodes", str(self.nodes)],
-            "hosts": self.hosts.words() if self.hosts else [],
+            "hosts": where,
         }[self.lab]
         words += ["--faults", ",".join(self.faults) or "none"]
         words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]

@@ -18,6 +18,7 @@ from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._judge import Request
 from momus._plan import USUAL_FAULTS, Plan
+from momus._replay import plan_again
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
 
@@ -131,6 +132,7 @@ def run_system(
     interval: float,
     in_turns: bool,
     proxy: Path | None,
+    replay: str | None,
     time_limit: float,
     rate: float,
     concurrency: int | None,
@@ -143,6 +145,10 @@ def run_system(
     quiet: bool,
 ) -> int:
     """The command: make the plan, play it, answer."""
+    if replay is not None:
+        again = Store(store).find(replay)
+        plan = plan_again(again, system, hosts=hosts, seed=seed, store=store)
+        return _play(plan.settled(), as_json=as_json, quiet=quiet)
     if hosts is not None and local:
         raise Refusal("--local and hosts that are there exclude each other; try one of them")
     lab = "hosts" if hosts is not None else "local" if local else "namespaces"
@@ -167,7 +173,11 @@ def run_system(
         op_timeout_s=op_timeout,
         seed=-1 if seed is None else seed,
         store=store,
-    ).settled()
+    )
+    return _play(plan.settled(), as_json=as_json, quiet=quiet)
+
+
+def _play(plan: Plan, *, as_json: bool, quiet: bool) -> int:
     played = play_plan(plan, Request(), quiet=quiet)
     if as_json:
         print_json(played.answer())
