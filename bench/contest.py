@@ -70,13 +70,20 @@ class Contest:
         argv = [sys.executable, "-m", "bench.measurement", *options, *limit, *map(str, files)]
         return _median([_run(argv, self._timeout_s(files, repeat)) for _ in range(processes)])
 
+    def load(self, file: Path, *, processes: int = 1) -> Measured:
+        """Read `file` in each of `processes` fresh processes."""
+        argv = [sys.executable, "-m", "bench.loading", str(file)]
+        return _median([_run(argv, _GRACE_S) for _ in range(processes)])
+
     def compete(
-        self, files: Sequence[Path], *, initial: str, processes: int = 1, repeat: int = 1
-    ) -> Measured | None:
+        self, files: Sequence[Path], *, initial: str, model: str = "cas-register",
+        processes: int = 1, repeat: int = 1, time_limit_s: float | None = None,
+    ) -> Measured | None:  # fmt: skip
         """The same by Porcupine; None where there is no Go."""
         if self.porcupine is None:
             return None
-        options = ["-initial", initial, "-repeat", str(repeat), "-timeout", f"{self.time_limit_s}s"]
+        limit = f"{time_limit_s or self.time_limit_s}s"
+        options = ["-model", model, "-initial", initial, "-repeat", str(repeat), "-timeout", limit]
         argv = [str(self.porcupine), *options, *map(str, files)]
         return _median([_run(argv, self._timeout_s(files, repeat)) for _ in range(processes)])
 

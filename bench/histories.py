@@ -107,7 +107,7 @@ def simulate(spec: Clients) -> Simulated:
     crowd = spec.clients * (spec.keys if spec.own_keys else 1)
     share = np.full(crowd, spec.operations // crowd)
     share[: spec.operations % crowd] += 1
-    operation, step = _interleave(random, share)
+    operation, step = interleave(random, share)
 
     total = spec.operations
     client = np.repeat(np.arange(crowd), share)
@@ -136,7 +136,7 @@ def simulate(spec: Clients) -> Simulated:
     return simulated if spec.stale_at is None else plant_stale_read(simulated, spec.stale_at)
 
 
-def _interleave(random: np.random.Generator, share: Codes) -> tuple[Codes, Codes]:
+def interleave(random: np.random.Generator, share: Codes) -> tuple[Codes, Codes]:
     """Three steps for each operation, all clients shuffled: the operation and step of each tick.
 
     Operations are numbered client by client, so those of one client are neighbours.

@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 from bench.contest import Contest, Measured, recorded_per_second
 from bench.histories import Clients, history_file
+from bench.objects import Crowd, object_file
+from histories import History
 
 _LOGS: Final = Path("shared/data/porcupine/jepsen")  # beside the checkout, or above it
 
@@ -70,6 +72,10 @@ class Bench:
         """The history of these clients, simulated if it is not there yet."""
         return history_file(clients, self.contest.directory)
 
+    def objects(self, crowd: Crowd) -> Path:
+        """The history of this crowd, simulated if it is not there yet."""
+        return object_file(crowd, self.contest.directory)
+
     def size(self, operations: int) -> int:
         """`operations`, scaled."""
         return max(operations // self.scale, 100)
@@ -97,6 +103,8 @@ def _ratio_goal(what: str, ratio: float | None, least: float) -> Goal:
 
 
 def _agreement(momus: Measured, other: Measured | None) -> tuple[str, ...]:
+    if other is not None and "unknown" in other.verdicts:
+        return (f"Porcupine gave up for want of {other.cause}: it needs more than is shown",)
     if other is not None and momus.verdicts != other.verdicts:
         return (f"VERDICTS DIFFER: momus {momus.verdicts}, Porcupine {other.verdicts}",)
     return (momus.cause,) if momus.cause else ()
@@ -163,11 +171,113 @@ def crashed(bench: Bench) -> Iterator[Row]:
     yield _alone(bench, title, clients, limit_s=2.0, verdict="valid")
 
 
+def wide(bench: Bench) -> Iterator[Row]:
+    """One key with many clients: 20, 20 of which crash, and 50."""
+    for clients, limit_s in (
+        (Clients(bench.size(100_000), clients=20), 5.0),
+        (Clients(bench.size(100_000), clients=20, crashed=0.01), 20.0),
+        (Clients(bench.size(20_000), clients=50), bench.contest.time_limit_s),
+    ):
+        title = f"one key, {clients.clients} clients, {clients.operations:,} operations"
+        title += ", 1 in 100 crashed" if clients.crashed else ""
+        yield _alone(bench, title, clients, limit_s=limit_s, verdict="valid")
+
+
 def stale_read(bench: Bench) -> Iterator[Row]:
     """A stale read planted at 90 %: verdict and explanation."""
     clients = Clients(bench.size(100_000), clients=10, stale_at=0.9)
     title = f"one key, 10 clients, {clients.operations:,} operations, a stale read at 90 %"
     yield _alone(bench, title, clients, limit_s=2.0, verdict="invalid")
+
+
+def violation(bench: Bench) -> Iterator[Row]:
+    """A stale read at 90 % of 1,000,000 operations: the verdict, and then the core."""
+    clients = Clients(bench.size(1_000_000), clients=10, stale_at=0.9)
+    title = f"one key, 10 clients, {clients.operations:,} operations, a stale read at 90 %"
+    files = [bench.file(clients)]
+    told = bench.contest.momus(files, initial="0", processes=bench.repetitions)
+    reduced = bench.contest.momus(files, initial="0", processes=bench.repetitions, core=True)
+    right = told.verdicts == reduced.verdicts == ("invalid",) and told.explained
+    more = reduced.seconds - told.seconds
+    measured = f"{told.seconds:.2f} s, {told.verdicts[0]}"
+    verdict = Goal("invalid in < 5 s", measured, right and told.seconds < 5)
+    core = Goal("its core in < 10 s more", f"{more:.2f} s more", reduced.explained and more < 10)
+    yield Row(title, reduced, None, (verdict, core), _agreement(reduced, None))
+
+
+def distinct(bench: Bench) -> Iterator[Row]:
+    """Registers whose writes are distinct, 100 keys: beside Porcupine, and 10,000,000."""
+    small = Clients(bench.size(100_000), clients=10, keys=bench.size(100), distinct=True)
+    title = f"{small.keys} keys, distinct writes, {small.operations:,} operations"
+    files = [bench.file(small)]
+    momus = bench.contest.momus(files, initial="0", processes=bench.repetitions)
+    other = bench.contest.compete(files, initial="0", processes=bench.repetitions)
+    yield Row(title, momus, other, notes=_agreement(momus, other))
+    large = Clients(bench.size(10_000_000), clients=10, keys=bench.size(100), distinct=True)
+    title = f"{large.keys} keys, distinct writes, {large.operations:,} operations"
+    yield _alone(bench, title, large, limit_s=10.0, verdict="valid")
+
+
+def data_types(bench: Bench) -> Iterator[Row]:
+    """Queue, set and versioned register: beside Porcupine where it can follow, and 1,000,000."""
+    million, hundredth = bench.size(1_000_000), bench.size(10_000)
+    read_whole = Crowd("set", million, elements=100, whole_reads=0.001)
+    for small, large, words in (
+        (Crowd("queue", hundredth), Crowd("queue", million), "FIFO queue"),
+        (Crowd("set", million), Crowd("set", million), "set"),
+        (None, read_whole, "set of 100, 1 in 1,000 reads all of it"),
+        (
+            Crowd("versioned-register", hundredth),
+            Crowd("versioned-register", million),
+            "versioned register",
+        ),
+    ):
+        if small is not None and small != large:
+            files, title = [bench.objects(small)], f"{words}, {small.operations:,} operations"
+            momus = bench.contest.momus(
+                files, initial="null", model=small.kind, processes=bench.repetitions
+            )
+            other = _other(bench, small)
+            yield Row(title, momus, other, notes=_agreement(momus, other))
+        momus = bench.contest.momus(
+            [bench.objects(large)], initial="null", model=large.kind, processes=bench.repetitions
+        )
+        goal = Goal(
+            "valid in < 3 s",
+            f"{momus.seconds:.2f} s, {momus.verdicts[0]}",
+            momus.verdicts == ("valid",) and momus.seconds < 3,
+        )
+        other = _other(bench, large) if small == large else None
+        title = f"{words}, {large.operations:,} operations"
+        yield Row(title, momus, other, (goal,), _agreement(momus, other))
+
+
+def _other(bench: Bench, crowd: Crowd) -> Measured | None:
+    """Porcupine on the same, once, for a minute at most."""
+    return bench.contest.compete(
+        [bench.objects(crowd)], initial="null", model=crowd.kind, time_limit_s=60
+    )
+
+
+def loading(bench: Bench) -> Iterator[Row]:
+    """10,000,000 events as a recorder writes them, from both formats."""
+    clients = Clients(bench.size(5_000_000), clients=10, keys=bench.size(100), distinct=True)
+    plain = bench.file(clients)
+    for suffix, limit_s, words in (
+        (".sealed.jsonl", 8.0, "JSONL with checksums"),
+        (".parquet", 2.0, "Parquet"),
+    ):
+        path = plain.with_suffix(suffix)
+        if not path.exists():
+            history = History.read(plain)
+            (history.write_parquet if suffix == ".parquet" else history.write_jsonl)(path)
+            del history
+        momus = bench.contest.load(path, processes=bench.repetitions)
+        measured = f"{momus.seconds:.2f} s, {momus.peak_bytes / 1e9:.2f} GB at most"
+        goal = Goal(f"read in < {limit_s:g} s", measured, momus.seconds < limit_s)
+        size = path.stat().st_size / 1e6
+        title = f"reading {momus.operations:,} events, {words} ({size:,.0f} MB)"
+        yield Row(title, momus, None, (goal,))
 
 
 def _alone(bench: Bench, title: str, clients: Clients, limit_s: float, verdict: str) -> Row:
@@ -225,6 +335,11 @@ ROWS: Final[dict[str, Measurement]] = {
     "thousand-keys": thousand_keys,
     "ten-million": ten_million,
     "crashed": crashed,
+    "wide": wide,
+    "violation": violation,
+    "distinct": distinct,
+    "data-types": data_types,
+    "loading": loading,
     "stale-read": stale_read,
     "python-model": python_model,
     "python-states": python_states,

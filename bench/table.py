@@ -67,7 +67,7 @@ def tables(rows: Sequence[Row], *, judged: bool = True) -> list[str]:
     lines = ["## Times and memory", "", *_table(head, contest), ""]
     if judged:
         lines += ["## Promises", "", *_table(("history", "promise", "measured", "kept"), promises)]
-    algorithms = {row.momus.algorithm for row in rows if row.momus}
+    algorithms = {row.momus.algorithm for row in rows if row.momus and row.momus.algorithm}
     lines += ["", f"Algorithms that momus picked: {', '.join(sorted(algorithms))}."]
     notes = [f"- {row.title}: {note}" for row in rows for note in row.notes]
     return [*lines, *(["", "## Notes", "", *notes] if notes else [])]

@@ -38,7 +38,7 @@ type result struct {
 }
 
 func main() {
-	modelName := flag.String("model", "cas-register", "cas-register or kv")
+	modelName := flag.String("model", "cas-register", "cas-register, kv, queue, set or versioned-register")
 	initial := flag.String("initial", "null", "initial value of each register, as JSON")
 	repeat := flag.Int("repeat", 1, "checks per file; the median counts")
 	timeout := flag.Duration("timeout", 10*time.Minute, "limit for one check")
@@ -73,8 +73,17 @@ func load(
 	case "kv":
 		operations, err := kvOperations(records, values)
 		return operations, kv, err
+	case "queue":
+		operations, err := queueOperations(records, values)
+		return operations, queue, err
+	case "set":
+		operations, err := setOperations(records, values)
+		return operations, set, err
+	case "versioned-register":
+		operations, err := versionedOperations(records, values)
+		return operations, versionedRegister(values.code("null")), err
 	}
-	return nil, porcupine.Model{}, fmt.Errorf("no model %q; try cas-register or kv", modelName)
+	return nil, porcupine.Model{}, fmt.Errorf("no model %q; -help lists them", modelName)
 }
 
 func measure(
