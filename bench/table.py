@@ -30,6 +30,9 @@ of the loaded history.
 The histories come from simulated clients of an atomic object (`bench/histories.py`): random
 interleaving, reads, writes and compare-and-sets in equal parts over 5 values, initially 0.
 A compare-and-set that did not match is kept as an observation, so both judge the same thing.
+Queues, sets and versioned registers are simulated likewise (`bench/objects.py`); Porcupine's set is
+partitioned by element, and its queue is as long as it can decide. What is read (the rows that say
+so) is a history with all its fields and checksums, from the page cache, up to paired columns.
 """
 
 

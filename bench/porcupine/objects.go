@@ -21,6 +21,11 @@ func completed(records []record) error {
 	return nil
 }
 
+// one is the partition of a history of a single object.
+func one(history []porcupine.Operation) [][]porcupine.Operation {
+	return [][]porcupine.Operation{history}
+}
+
 // A queue's state is its elements, four bytes each, so that states are compared by ==.
 type queueInput struct {
 	enqueue bool
@@ -44,7 +49,7 @@ func queueOperations(records []record, values *table) ([]porcupine.Operation, er
 }
 
 var queue = porcupine.Model{
-	Partition: porcupine.NoPartition,
+	Partition: one,
 	Init:      func() interface{} { return "" },
 	Step: func(state, input, _ interface{}) (bool, interface{}) {
 		now, in := state.(string), input.(queueInput)
@@ -155,7 +160,7 @@ func two(raw json.RawMessage) ([]json.RawMessage, error) {
 
 func versionedRegister(null int) porcupine.Model {
 	return porcupine.Model{
-		Partition: porcupine.NoPartition,
+		Partition: one,
 		Init:      func() interface{} { return versioned{0, null} },
 		Step: func(state, input, _ interface{}) (bool, interface{}) {
 			now, in := state.(versioned), input.(versionedInput)
