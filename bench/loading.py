@@ -4,7 +4,8 @@
 
 Prints one JSON line for each file, in the shape that `bench.measurement` prints: here the
 seconds are those of `History.read`, from the file's name to paired columns, and the memory is
-that of the whole process.  The file was written just before, so it comes from the page cache.
+that of the whole process.  The file was written just before, so it comes from the page cache;
+pyarrow, which takes longer to import than a small file to read, is there already.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet  # noqa: F401
 
 from bench.measurement import resident_bytes, settle
 from histories import History

@@ -90,7 +90,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
         raise HistoryError(
             f"cannot be read ({error.strerror or error}); check the path", path=shown
         ) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HistoryError(
             f"not a certificate ({error}); write one with `momus check --certificate`",
             path=shown,
