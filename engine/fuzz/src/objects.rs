@@ -11,8 +11,9 @@ use _native::fuzzing::{
 
 /// Names and values that an object's operations are drawn from.
 pub struct Vocabulary {
-    pub names: &'static [&'static str],
-    pub values: &'static [&'static str],
+    pub names: Vec<&'static str>,
+    /// Canonical JSON texts; codes are their places.
+    pub values: Vec<String>,
     pub initial: &'static str,
     /// Whether it counts which process does something.
     pub by_process: bool,

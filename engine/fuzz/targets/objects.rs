@@ -3,23 +3,81 @@
 
 #![no_main]
 
-use _native::fuzzing::Queue;
+use _native::fuzzing::{PriorityQueue, Queue, Stack, Versioned};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::choices::Choices;
 use momus_fuzz::objects::{agree, Vocabulary};
 
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
-    agree(&mut choices, &QUEUE, Queue::compile);
+    let choices = &mut choices;
+    match choices.byte() % 4 {
+        0 => agree(choices, &moves(["enqueue", "dequeue"]), Queue::compile),
+        1 => agree(choices, &moves(["push", "pop"]), Stack::compile),
+        2 => agree(
+            choices,
+            &moves(["insert", "delete-min"]),
+            PriorityQueue::compile,
+        ),
+        _ => agree(choices, &versions(), Versioned::compile),
+    }
 });
 
-const QUEUE: Vocabulary = Vocabulary {
-    names: &["enqueue", "dequeue"],
-    values: &["1", "2", "3", "4", "5"],
-    initial: "null",
-    by_process: false,
-    operation: |choices| match choices.below(2) {
-        0 => (0, choices.below(5) as i32, -1),
-        _ => (1, -1, choices.below(6) as i32 - 1),
-    },
-};
+/// A container of five elements, to put in and to take out.
+fn moves(names: [&'static str; 2]) -> Vocabulary {
+    Vocabulary {
+        names: names.to_vec(),
+        values: ["1", "2", "3", "4", "5"].map(String::from).to_vec(),
+        initial: "null",
+        by_process: false,
+        operation: |choices| match choices.below(2) {
+            0 => (0, choices.below(5) as i32, -1),
+            _ => (1, -1, choices.below(6) as i32 - 1),
+        },
+    }
+}
+
+/// How many versions and values there are; version 0 is the initial one, of null.
+const VERSIONS: i32 = 6;
+const VALUES: i32 = 3;
+
+/// A register of three values with versions up to 5; what is not learnt is null.
+fn versions() -> Vocabulary {
+    let number = |n: i32| {
+        if n < 0 {
+            "null".to_string()
+        } else {
+            n.to_string()
+        }
+    };
+    let mut values = vec!["false".to_string()];
+    for version in -1..VERSIONS {
+        values.extend((-1..VALUES).map(|value| format!("[{},{}]", number(version), number(value))));
+    }
+    for version in -1..VERSIONS {
+        for from in 0..VALUES {
+            let told = |to| format!("[{},[{from},{to}]]", number(version));
+            values.extend((0..VALUES).map(told));
+        }
+    }
+    Vocabulary {
+        names: vec!["read", "write", "cas"],
+        values,
+        initial: "[0,null]",
+        by_process: false,
+        operation: |choices| {
+            let version = choices.below(VERSIONS as u32 + 1) as i32 - 1;
+            let (from, to) = (choices.below(3) as i32, choices.below(3) as i32);
+            let single = |version: i32, value: i32| 1 + (version + 1) * (VALUES + 1) + value + 1;
+            let pairs = 1 + (VERSIONS + 1) * (VALUES + 1);
+            let pair = |version: i32| pairs + (version + 1) * VALUES * VALUES + from * VALUES + to;
+            match choices.below(4) {
+                0 if version == 0 => (0, -1, single(0, -1)),
+                0 => (0, -1, single(version, to)),
+                1 => (1, single(-1, to), single(version, to)),
+                2 => (2, pair(-1), pair(version)),
+                _ => (2, pair(-1), 0),
+            }
+        },
+    }
+}
