@@ -3,9 +3,7 @@
 
 #![no_main]
 
-use _native::fuzzing::{
-    intervals, registers, search_key, verified, Class, Finding, Outcome, Register, State,
-};
+use _native::fuzzing::{by_zones, search_key, Class, Outcome, Register, State};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::brute::{assert_certificate, assert_legal};
 use momus_fuzz::choices::Choices;
@@ -39,16 +37,8 @@ fuzz_target!(|bytes: &[u8]| {
         Outcome::Unknown(_) => None,
     };
     let by_search = proven(&searched);
-    if registers::may_fit(&drawn.key, &classes) {
-        let intervals = intervals(&drawn.key);
-        let finding = registers::judge(&intervals, &classes, 0);
-        if finding != Finding::Unfit {
-            let part = |_: &Register, class: Class| registers::part(classes[class as usize]);
-            let found = verified(
-                finding, &drawn.key, &intervals, 0, &mut model, part, &budget,
-            );
-            let by_zones = found.as_ref().and_then(proven);
-            assert!(by_search.is_none() || by_zones.is_none() || by_search == by_zones);
-        }
+    if let Some(outcome) = by_zones(&drawn.key, &mut model, 0, &budget) {
+        let by_zones = proven(&outcome);
+        assert!(by_search.is_none() || by_zones.is_none() || by_search == by_zones);
     }
 });

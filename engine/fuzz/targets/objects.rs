@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use _native::fuzzing::{PriorityQueue, Queue, Stack, Versioned};
+use _native::fuzzing::{Counter, Lease, Lock, PriorityQueue, Queue, Semaphore, Stack, Versioned};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::choices::Choices;
 use momus_fuzz::objects::{agree, Vocabulary};
@@ -11,7 +11,7 @@ use momus_fuzz::objects::{agree, Vocabulary};
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
     let choices = &mut choices;
-    match choices.byte() % 4 {
+    match choices.byte() % 9 {
         0 => agree(choices, &moves(["enqueue", "dequeue"]), Queue::compile),
         1 => agree(choices, &moves(["push", "pop"]), Stack::compile),
         2 => agree(
@@ -19,9 +19,69 @@ fuzz_target!(|bytes: &[u8]| {
             &moves(["insert", "delete-min"]),
             PriorityQueue::compile,
         ),
-        _ => agree(choices, &versions(), Versioned::compile),
+        3 => agree(choices, &versions(), Versioned::compile),
+        4 => agree(choices, &permits("null"), |source| {
+            Lock::compile(source, false)
+        }),
+        5 => agree(choices, &permits("null"), |source| {
+            Lock::compile(source, true)
+        }),
+        6 => agree(choices, &permits("2"), Semaphore::compile),
+        7 => agree(choices, &tokens(), Lease::compile),
+        _ => agree(choices, &sums(), Counter::compile),
     }
 });
+
+/// Permits, or the one of a lock, to be acquired and released.
+fn permits(initial: &'static str) -> Vocabulary {
+    Vocabulary {
+        names: vec!["acquire", "release"],
+        values: ["1", "2"].map(String::from).to_vec(),
+        initial,
+        by_process: true,
+        operation: |choices| {
+            (
+                choices.below(2) as i32,
+                choices.below(5).min(2) as i32 - 1,
+                -1,
+            )
+        },
+    }
+}
+
+/// Tokens up to 4, granted and used.
+fn tokens() -> Vocabulary {
+    Vocabulary {
+        names: vec!["acquire", "use", "release"],
+        values: ["1", "2", "3", "4", "true", "false"]
+            .map(String::from)
+            .to_vec(),
+        initial: "null",
+        by_process: false,
+        operation: |choices| {
+            let token = choices.below(4) as i32;
+            match choices.below(3) {
+                0 => (0, -1, token),
+                1 => (1, token, 4 + choices.below(2) as i32),
+                _ => (2, token, -1),
+            }
+        },
+    }
+}
+
+/// Small sums of small numbers, of either sign.
+fn sums() -> Vocabulary {
+    Vocabulary {
+        names: vec!["add", "read"],
+        values: (-3..=3).map(|n: i32| n.to_string()).collect(),
+        initial: "0",
+        by_process: false,
+        operation: |choices| match (choices.below(2), choices.below(7) as i32) {
+            (0, n) => (0, n, -1),
+            (_, n) => (1, -1, n),
+        },
+    }
+}
 
 /// A container of five elements, to put in and to take out.
 fn moves(names: [&'static str; 2]) -> Vocabulary {

@@ -3,9 +3,7 @@
 
 #![no_main]
 
-use _native::fuzzing::{
-    intervals, registers, relevant, search_key, verified, Class, Finding, Outcome, Register, State,
-};
+use _native::fuzzing::{by_zones, relevant, search_key, Class, Outcome, Register, State};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::brute::{assert_certificate, assert_legal, is_linearizable};
 use momus_fuzz::choices::Choices;
@@ -40,16 +38,8 @@ fuzz_target!(|bytes: &[u8]| {
             "search of the relevant",
         );
     }
-    if registers::may_fit(&drawn.key, &classes) {
-        let intervals = intervals(&drawn.key);
-        let finding = registers::judge(&intervals, &classes, 0);
-        if finding != Finding::Unfit {
-            let part = |_: &Register, class: Class| registers::part(classes[class as usize]);
-            let found = verified(
-                finding, &drawn.key, &intervals, 0, &mut model, part, &budget,
-            );
-            agree(&found.expect("a finding stands up to its check"), "zones");
-        }
+    if let Some(outcome) = by_zones(&drawn.key, &mut model, 0, &budget) {
+        agree(&outcome, "zones");
     }
     // With hardly any memory or steps it may give up, but not lie.
     for budget in [limits(Some(STEPS), Some(64)), budget.with_steps(1)] {
