@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from bench.contest import Contest, Measured, recorded_per_second
 from bench.histories import Clients, history_file
 from bench.objects import Crowd, object_file
+from checker import MODELS
 from histories import History
 
 _LOGS: Final = Path("shared/data/porcupine/jepsen")  # beside the checkout, or above it
@@ -238,8 +239,10 @@ def _data_type(
     bench: Bench, crowd: Crowd, words: str, limit_s: float | None = None, beside: bool = True
 ) -> Row:
     """One crowd; `beside` Porcupine where that can follow, once, for a minute at most."""
-    files = [bench.objects(crowd)]
     title = f"{words}, {crowd.clients} clients, {crowd.operations:,} operations"
+    if crowd.kind not in MODELS:
+        return Row(title, None, notes=("momus has no model of that name yet",))
+    files = [bench.objects(crowd)]
     momus = bench.contest.momus(
         files, initial="null", model=crowd.kind, processes=bench.repetitions
     )
