@@ -25,6 +25,9 @@ from nemesis.grudges import Grudge, Link
 from nemesis.targets import Observations, Target
 
 _ARROW: Final = "->"
+USUAL_SHAPES: Final = ("one", "halves", "majority-ring", "one-way")
+_OF_THREE: Final = ("majority-ring", "bridge")
+"""Shapes that fewer than three nodes do not have."""
 
 
 class Partition:
@@ -42,7 +45,7 @@ class Partition:
 
     def __init__(
         self,
-        shapes: str | Sequence[str] = tuple(grudges.SHAPES),
+        shapes: str | Sequence[str] = USUAL_SHAPES,
         targets: Target = targets_module.one,
         *,
         system: object = None,
@@ -74,9 +77,9 @@ class Partition:
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """A shape, and the whole grudge, so that the history says exactly what was cut."""
-        possible = [shape for shape in self.shapes if shape != "majority-ring" or len(nodes) > 2]
+        possible = [shape for shape in self.shapes if shape not in _OF_THREE or len(nodes) > 2]
         shape = random.choice(possible or self.shapes)
-        if shape in ("halves", "majority-ring"):
+        if shape not in ("one", "one-way"):
             grudge = grudges.SHAPES[shape](nodes, random)
             return {"kind": shape, "grudge": grudges.to_json(grudge)}
         chosen = self._targets(nodes, random, observed)

@@ -94,11 +94,39 @@ def deafen(nodes: Sequence[str], deaf: Iterable[str]) -> Grudge:
     return _tidy({node: frozenset(nodes) - {node} for node in deaf})
 
 
+def bridge(nodes: Sequence[str], random: Random) -> Grudge:
+    """Two halves that do not hear each other, and one node between them that hears all.
+
+    Fewer than three nodes leave no halves to bridge.
+    """
+    if len(nodes) < 3:
+        return {}
+    between, *others = random.sample(nodes, len(nodes))
+    middle = len(others) // 2
+    left, right = frozenset(others[:middle]), frozenset(others[middle:])
+    assert between not in left | right
+    return {**{node: right for node in left}, **{node: left for node in right}}
+
+
+def any_links(nodes: Sequence[str], random: Random) -> Grudge:
+    """Any directions of any links: each is cut by the toss of a coin, and at least one is."""
+    every = [(source, node) for source in nodes for node in nodes if source != node]
+    if not every:
+        return {}
+    cut = [link for link in every if random.random() < 0.5] or [random.choice(every)]
+    return {
+        node: frozenset(s for s, n in cut if n == node)
+        for node in dict.fromkeys(node for _, node in cut)
+    }
+
+
 SHAPES: Mapping[str, Shape] = {
     "one": one_node,
     "halves": halves,
     "majority-ring": majority_ring,
     "one-way": one_way,
+    "bridge": bridge,
+    "random": any_links,
 }
 """The shapes by the names that schedules, histories and the command line use."""
 

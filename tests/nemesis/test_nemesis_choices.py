@@ -100,6 +100,33 @@ def test_in_a_majority_ring_all_hear_a_majority_no_two_the_same_and_cuts_are_mut
     assert cut == {(destination, source) for source, destination in cut}
 
 
+@given(clusters.filter(lambda nodes: len(nodes) >= 3), seeds)
+def test_a_bridge_hears_all_and_is_heard_by_all_and_the_halves_hear_each_other_through_it_only(
+    nodes: list[str], seed: int
+) -> None:
+    grudge = grudges.bridge(nodes, Random(seed))
+    [between] = nodes - grudge.keys()
+    assert all(between not in sources for sources in grudge.values())
+    left = grudge[next(iter(grudge))]
+    right = frozenset(nodes) - left - {between}
+    assert abs(len(left) - len(right)) <= 1
+    assert all(grudge[node] == (right if node in left else left) for node in grudge)
+
+
+@given(clusters.filter(lambda nodes: len(nodes) >= 2), seeds)
+def test_a_random_partition_cuts_something(nodes: list[str], seed: int) -> None:
+    assert grudges.links(grudges.any_links(nodes, Random(seed)))
+
+
+def test_a_random_partition_may_cut_any_direction_of_any_link() -> None:
+    cut = [grudges.links(grudges.any_links(["a", "b"], Random(seed))) for seed in range(30)]
+    assert {frozenset(each) for each in cut} == {
+        frozenset({("a", "b")}),
+        frozenset({("b", "a")}),
+        frozenset({("a", "b"), ("b", "a")}),
+    }
+
+
 @given(clusters, seeds, st.sampled_from(sorted(grudges.SHAPES)))
 def test_a_grudge_survives_the_history_and_never_names_its_own_node(
     nodes: list[str], seed: int, shape: str

@@ -88,7 +88,7 @@ def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(
     on_namespaces(3, scenario)
 
 
-@pytest.mark.parametrize("shape", ["one", "halves", "majority-ring"])
+@pytest.mark.parametrize("shape", ["one", "halves", "majority-ring", "bridge", "random"])
 def test_every_shape_cuts_exactly_what_its_grudge_says(on_namespaces: Play, shape: str) -> None:
     async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         nodes = [host.name for host in hosts]
