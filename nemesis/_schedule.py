@@ -11,7 +11,8 @@ belongs at the end of every test, in front of the last reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -37,9 +38,10 @@ _SHORTEST, _LONGEST = 0.5, 1.5
 class Lane(msgspec.Struct, frozen=True):
     """Faults that never overlap: one of them starts, stops, and then comes the next.
 
-    `due_ns` is when the next operation is due; None while one is under way.  `striking`
-    is the fault in force.  `drawn` remembers, for one source of randomness, the operation
-    drawn for `due_ns`: runners ask again and again before it is time, and drawing is dear.
+    `weights` are how often each fault is drawn, if not all alike.  `due_ns` is when the next
+    operation is due; None while one is under way.  `striking` is the fault in force.
+    `drawn` remembers, for one source of randomness, the operation drawn for `due_ns`:
+    runners ask again and again before it is time, and drawing is dear.
     """
 
     faults: tuple[Fault, ...]
@@ -47,6 +49,7 @@ class Lane(msgspec.Struct, frozen=True):
     strike_ns: int
     due_ns: int | None
     striking: str | None = None
+    weights: tuple[float, ...] = ()
     observed: Observations = {}
     drawn: list[tuple[Random, Op]] = []
 
@@ -74,7 +77,12 @@ class Lane(msgspec.Struct, frozen=True):
         if self.striking is not None:
             return Op(f=f"stop-{self.striking}")
         nodes = _nodes(ctx)
-        fault = ctx.random.choice(self.faults)
+        # Without weights as ever, so that the same seed still means the same faults.
+        fault = (
+            ctx.random.choices(self.faults, self.weights)[0]
+            if self.weights
+            else ctx.random.choice(self.faults)
+        )
         return Op(f=f"start-{fault.name}", value=fault.choose(nodes, ctx.random, self.observed))
 
     def _next(self, **changes: Json) -> Lane:
@@ -88,6 +96,7 @@ def schedule(
     strike_s: float | None = None,
     first_s: float | None = None,
     overlap: bool = True,
+    weights: Mapping[str, float] | None = None,
 ) -> Generator | None:
     """Random faults, endlessly: quiet for `interval_s`, then one in force for `strike_s`.
 
@@ -95,9 +104,20 @@ def schedule(
     `strike_s` is as long as `interval_s` unless given.  The first fault comes `first_s`
     (`interval_s` unless given) after the run began.  With `overlap`, faults of processes
     and of the network each have a rhythm of their own and may be in force together.
+    `weights` says by name how often a fault is drawn against the others of its rhythm (1
+    unless given).  Raises ValueError for negative times, for weights that are not above
+    zero and for weights of faults that are not there.
     """
+    chosen = list(faults)
+    weight = dict(weights or {})
+    strangers = sorted(weight.keys() - {fault.name for fault in chosen})
+    if strangers or not all(0 < each < math.inf for each in weight.values()):
+        raise ValueError(
+            f"weights are numbers above zero of the faults of the schedule "
+            f"({', '.join(fault.name for fault in chosen)}), not {weight!r}"
+        )
     by_lane: dict[str, list[Fault]] = {}
-    for fault in faults:
+    for fault in chosen:
         by_lane.setdefault(fault.lane if overlap else "all", []).append(fault)
     strike = interval_s if strike_s is None else strike_s
     first = interval_s if first_s is None else first_s
@@ -109,6 +129,7 @@ def schedule(
             quiet_ns=_ns(interval_s),
             strike_ns=_ns(strike),
             due_ns=_ns(first + number * interval_s / len(by_lane)),
+            weights=tuple(weight.get(fault.name, 1.0) for fault in lane) if weight else (),
         )
         for number, lane in enumerate(by_lane.values())
     ]

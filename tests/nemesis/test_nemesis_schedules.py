@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from random import Random
 
@@ -187,3 +188,22 @@ def test_a_partition_is_ordered_with_its_whole_grudge() -> None:
 def test_a_partition_with_an_unknown_shape_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="shapes are one, halves, majority-ring, one-way"):
         Partition("thirds")
+
+
+def test_a_fault_of_more_weight_is_drawn_more_often() -> None:
+    plan = schedule([KILL, PAUSE], interval_s=1, weights={"pause": 9})
+    begun = [event.f for event in played(plan, events=800) if event.f.startswith("start-")]
+    kills, pauses = begun.count("start-kill"), begun.count("start-pause")
+    assert kills > 0
+    assert pauses > 3 * kills
+
+
+def test_weights_of_one_rhythm_leave_the_other_alone() -> None:
+    plan = schedule([KILL, PAUSE, PARTITION], interval_s=1, weights={"pause": 9})
+    assert "start-partition" in {event.f for event in played(plan)}
+
+
+@pytest.mark.parametrize("weights", [{"quake": 1}, {"kill": 0}, {"kill": -1}, {"kill": math.inf}])
+def test_weights_that_make_no_sense_are_refused(weights: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="above zero"):
+        schedule([KILL, PAUSE], weights=weights)
