@@ -110,7 +110,7 @@ async def answer_length(dial: Dial, route: Route) -> int | None:
             writer.write(route.ping)
             while not (length := route.answer_bytes(data)):
                 more = await reader.read(_CHUNK)
-                if not more:
+                if not more or len(data) > TRAFFIC_BYTES_MAX:
                     return None
                 data += more
             return length
