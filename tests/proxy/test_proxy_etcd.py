@@ -16,6 +16,11 @@ def quick_etcd(program: Path | None) -> Etcd:
     return Etcd(front=ProxyFront(server=program, seed=1), fsync=False)
 
 
+@pytest.mark.parametrize(
+    "program",
+    ["built-in", pytest.param("toxiproxy", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_members_whose_proxies_are_down_cannot_agree_and_can_again_when_these_are_up(
     program: Path | None, tmp_path: Path
 ) -> None:
