@@ -81,7 +81,7 @@ class Etcd:
 
     async def install(self, host: Host) -> None:
         """Use our binary where the file system is shared, else the host's own, else upload."""
-        if host.kind != "ssh":
+        if host.kind in ("netns", "local"):
             self._program[host.name] = str(self._binary)
             return
         target = posixpath.join(host.directory, "etcd")

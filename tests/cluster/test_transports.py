@@ -10,6 +10,7 @@ import pytest
 
 from cluster import (
     CommandHost,
+    Etcd,
     ForeignSettings,
     Journal,
     LabFileError,
@@ -22,6 +23,7 @@ from cluster import (
     read_hosts,
     refuse_impossible,
 )
+from histories import Op
 
 # The example of docs/cluster.md: a transport is any callable that makes a host.
 PLUGIN = '''
@@ -39,6 +41,23 @@ KUBECTL = """#!/bin/sh
 [ "$1 $2 $3 $4 $5 $6" = "exec -i -n default pod-1 --" ] || { echo "wrong: $*" >&2; exit 9; }
 shift 6
 exec %s "$@"
+"""
+
+
+# Carries a connection into a lab: what `kubectl exec -i POD -- nc 127.0.0.1 PORT` does.
+RELAY = """
+import os, socket, sys, threading
+sys.path.insert(0, sys.argv[1])
+from cluster._namespaces import lab_socket
+sock = lab_socket(sys.argv[2])
+sock.connect((sys.argv[3], int(sys.argv[4])))
+def up():
+    while data := os.read(0, 65536):
+        sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while data := sock.recv(65536):
+    os.write(1, data)
 """
 
 
@@ -168,3 +187,28 @@ def test_dialling_by_a_command_is_talking_to_it(tmp_path: Path) -> None:
             return await asyncio.get_running_loop().sock_recv(sock, 100)
 
     assert asyncio.run(main()) == b"port 2379\n"
+
+
+@pytest.mark.slow  # every connection of every probe is a process of its own
+def test_a_system_under_test_runs_behind_commands(tmp_path: Path) -> None:
+    here = str(Path(__file__).parents[2])
+
+    async def main() -> None:
+        async with namespaces(1, directory=tmp_path) as [below]:
+            keeper = below.spec()["keeper_socket"]
+            dial = [sys.executable, "-c", RELAY, here, keeper, "%a", "%p"]
+            options = {"command": below.enter, "address": below.address, "dial_command": dial}
+            settings = ForeignSettings("n1", "command", options, directory=below.directory)
+            async with lab([settings]) as [host]:
+                etcd = Etcd(fsync=False)
+                await etcd.setup([host])
+                client = await etcd.client().open("n1")
+                assert (await client.invoke(Op("write", 1, "x"))).type == "ok"
+                assert (await client.invoke(Op("read", None, "x"))).value == 1
+                await client.close()
+                await etcd.teardown()
+
+    try:
+        asyncio.run(main())
+    except Unsupported as error:
+        pytest.skip(str(error))
