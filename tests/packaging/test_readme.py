@@ -54,9 +54,11 @@ def test_the_programs_in_the_readme_run() -> None:
 def test_every_option_in_the_readme_exists() -> None:
     lines = [line for block in blocks("console") for line in block.splitlines()]
     commands = [line.partition("#")[0].split()[2:] for line in lines if line.startswith("$ momus")]
-    assert {words[0] for words in commands} == {"check", "run", "list", "heal"}
+    named = {"check", "run", "list", "heal", "doctor", "lab"}
+    assert {words[0] for words in commands} == named
     for words in commands:
-        known = momus(words[0], "--help").stdout
+        command = words[:2] if words[0] == "lab" else words[:1]
+        known = momus(*command, "--help").stdout
         for option in (word for word in words if word.startswith("--")):
             assert option in known, f"momus {words[0]} has no {option}"
 
