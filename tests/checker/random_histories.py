@@ -31,7 +31,7 @@ BLOCKED: Final = object()
 _WAITS: Final = 0.7
 """How often a client that is blocked tries again; so often that most get through."""
 
-_PROCESSES_PER_KEY: Final = 100
+_PROCESSES_PER_KEY: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,18 @@ _KINDS: Final[tuple[Kind, ...]] = ("simulated", "mutated", "mutated", "random", 
 
 
 def random_history(
-    random: Random, thing: Object, kind: Kind | None = None, doubtful: float | None = None
+    random: Random,
+    thing: Object,
+    kind: Kind | None = None,
+    doubtful: float | None = None,
+    operations: int | None = None,
 ) -> list[Event]:
-    """One history of one object; of its operations a part of `doubtful` does not end well."""
+    """One history of one object; of its operations a part of `doubtful` does not end well.
+
+    `operations` says how many there are, by default a few.
+    """
     kind = kind or random.choice(_KINDS)
-    events = _play(random, thing, kind == "random", doubtful)
+    events = _play(random, thing, kind == "random", doubtful, operations)
     return _mutate(random, thing, events) if kind == "mutated" else events
 
 
@@ -132,9 +139,12 @@ class Client:
     ends: EventType | Literal["pending"] = "ok"
 
 
-def _play(random: Random, thing: Object, drawn: bool, doubtful: float | None = None) -> list[Event]:
+def _play(
+    random: Random, thing: Object, drawn: bool, doubtful: float | None, operations: int | None
+) -> list[Event]:
     clients = [Client(process) for process in range(random.randint(2, 4))]
-    left, state, time = random.randint(2, 8), thing.initial, 0
+    left = operations or random.randint(2, 8)
+    state, time = thing.initial, 0
     if doubtful is None:
         doubtful = random.choice([0.0, 0.1, 0.4])
     events: list[Event] = []

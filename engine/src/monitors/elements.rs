@@ -13,7 +13,7 @@
 //! - What is left to the monitor are the *unseen* moves: each may have taken one element
 //!   that nobody was seen to take.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rustc_hash::FxBuildHasher;
 
@@ -73,6 +73,8 @@ pub struct Lives {
     pub empties: Vec<(Operation, Span)>,
     /// Moves that took nobody knows what, and when they were invoked, the first one first.
     pub unseen: Vec<(Operation, u32)>,
+    /// By when each of the lives must be gone, if it is unclaimed; empty if nobody asked.
+    pub deadlines: Vec<u32>,
 }
 
 /// Gathers the moves by element.  The error is a contradiction between two moves of one
@@ -138,7 +140,8 @@ pub fn lives(intervals: &[Interval], moves: &[Move]) -> Result<Lives, Finding> {
 impl Lives {
     /// A contradiction between these elements and operations.  If one of the elements is
     /// unclaimed, so are others that the unseen moves may have taken instead: `also` says
-    /// which of them belong to the argument.
+    /// which of them belong to the argument, and with them belongs whatever needs them to be
+    /// gone by their deadlines.
     pub fn contradiction(
         &self,
         lives: &[&Life],
@@ -153,10 +156,26 @@ impl Lives {
             }
         };
         lives.iter().for_each(|life| add(life));
-        if !self.unseen.is_empty() && lives.iter().any(|life| life.unclaimed()) {
-            let unclaimed = self.lives.iter().filter(|life| life.unclaimed());
-            unclaimed.filter(|life| also(life)).for_each(add);
+        if self.unseen.is_empty() || !lives.iter().any(|life| life.unclaimed()) {
+            return Finding::Contradiction(operations);
         }
+        let numbered = self.lives.iter().enumerate();
+        let unclaimed = numbered.filter(|(_, life)| life.unclaimed() && also(life));
+        let mut deadlines: HashSet<u32, FxBuildHasher> = HashSet::default();
+        for (number, life) in unclaimed {
+            add(life);
+            deadlines.extend(self.deadlines.get(number).filter(|&&rank| rank != NEVER));
+        }
+        let due = self
+            .lives
+            .iter()
+            .filter(|l| deadlines.contains(&l.taking.to));
+        due.for_each(add);
+        let due = self
+            .empties
+            .iter()
+            .filter(|(_, s)| deadlines.contains(&s.to));
+        operations.extend(due.map(|(empty, _)| *empty));
         Finding::Contradiction(operations)
     }
 }

@@ -50,8 +50,8 @@ pub fn judge(intervals: &[Interval], moves: &[Move]) -> Finding {
         Ok(found) => found,
         Err(finding) => return finding,
     };
-    let enqueued: Vec<u32> = found.lives.iter().map(|life| life.putting.to).collect();
-    found.give_unseen(&enqueued);
+    let enqueued = found.lives.iter().map(|life| life.putting.to).collect();
+    found.give_unseen(enqueued);
     let items = match items(&found) {
         Ok(items) => items,
         Err(finding) => return finding,

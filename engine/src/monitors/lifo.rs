@@ -48,7 +48,7 @@ pub fn judge(intervals: &[Interval], moves: &[Move]) -> Finding {
             return contradiction;
         }
         let deadlines = deadlines(&found);
-        found.give_unseen(&deadlines);
+        found.give_unseen(deadlines);
     }
     match linearize(&found) {
         Ok(order) => Finding::Linearizable(order),

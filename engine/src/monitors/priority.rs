@@ -9,7 +9,8 @@
 //! linearization each element is there at least as long as here, so if the first free
 //! instant is after the delete returned, there is no linearization; and if it never is,
 //! these instants are one.  A delete that found nothing is like one of an element greater
-//! than all.
+//! than all.  (A delete that waits lets its element stay no longer than the lesser ones it
+//! waits for, so it is these alone that a contradiction is about.)
 //!
 //! Deletes stand at invocations and inserts at returns, or with their delete, so what
 //! shares an instant is put in order by size.
@@ -24,14 +25,12 @@
 
 use std::collections::BTreeMap;
 
-use super::elements::{lives, Life, Lives, Span};
+use super::elements::{lives, Lives, Span};
 use super::intervals::{Interval, NEVER};
+use super::presence::cover;
 use super::unseen::LeastBehind;
 use super::{Finding, Operation};
 use crate::objects::container::{Element, Move};
-
-/// Beside the elements that must be told with a contradiction, so many at most.
-const REASONS_MAX: usize = 200;
 
 /// Judges a priority queue that is empty at first; elements are numbered by size.  Unfit
 /// where one is inserted twice.
@@ -46,14 +45,14 @@ pub fn judge(intervals: &[Interval], moves: &[Move]) -> Finding {
         match Stays::of(&easier) {
             Ok(stays) => {
                 let deadlines = deadlines(&found, &easier, &stays);
-                found.give_unseen(&deadlines);
+                found.give_unseen(deadlines);
             }
-            Err(stuck) => return easier.reasons(stuck),
+            Err(stuck) => return easier.reasons(&stuck),
         }
     }
     match Stays::of(&found) {
         Ok(stays) => Finding::Linearizable(stays.sequence(&found)),
-        Err(stuck) => found.reasons(stuck),
+        Err(stuck) => found.reasons(&stuck),
     }
 }
 
@@ -64,12 +63,12 @@ struct Stays {
     of_empty: Vec<u32>,
 }
 
-/// A delete that has no instant: which interval it has, how many elements are lesser, how
-/// long these are there, and the operations of it.
+/// A delete that has no instant in its interval.
 struct Stuck {
     during: Span,
-    lesser: Vec<Span>,
-    life: Option<usize>,
+    /// How many elements are lesser than its own, which comes right behind them.
+    lesser: usize,
+    /// Itself, if it found nothing.
     empty: Option<Operation>,
 }
 
@@ -83,8 +82,7 @@ impl Stays {
             if deleted > life.taking.to {
                 return Err(Stuck {
                     during: life.taking,
-                    lesser: of_life,
-                    life: Some(number),
+                    lesser: number,
                     empty: None,
                 });
             }
@@ -101,8 +99,7 @@ impl Stays {
             if instant > during.to {
                 return Err(Stuck {
                     during,
-                    lesser: of_life,
-                    life: None,
+                    lesser: found.lives.len(),
                     empty: Some(empty),
                 });
             }
@@ -183,61 +180,15 @@ impl Stretches {
 }
 
 impl Lives {
-    /// Why there is no instant for a delete: the lesser elements that cover all of its
-    /// interval; for each of these that is deleted later than its delete was invoked, those
-    /// that cover the time in between; and so on.
-    fn reasons(&self, stuck: Stuck) -> Finding {
-        let mut reasons: Vec<usize> = stuck.life.into_iter().collect();
-        let mut open = vec![(stuck.during, stuck.lesser.len())];
-        while let Some((during, lesser)) = open.pop() {
-            for number in cover(&stuck.lesser[..lesser], during) {
-                if reasons.contains(&number) {
-                    continue;
-                }
-                reasons.push(number);
-                let invoked = self.lives[number].taking.from;
-                let deleted = stuck.lesser[number].to;
-                if invoked < deleted {
-                    let delay = Span {
-                        from: invoked,
-                        to: deleted - 1,
-                    };
-                    open.push((delay, number));
-                }
-            }
-            if reasons.len() > REASONS_MAX {
-                // No fewer than these can be told at this price.
-                reasons = (0..stuck.lesser.len()).chain(stuck.life).collect();
-                break;
-            }
-        }
-        let lives: Vec<&Life> = reasons.iter().map(|&number| &self.lives[number]).collect();
+    /// Why there is no instant for a delete: the lesser elements that cover its interval.
+    fn reasons(&self, stuck: &Stuck) -> Finding {
+        let mut reasons = cover(&self.lives[..stuck.lesser], stuck.during);
+        reasons.extend(
+            self.lives
+                .get(stuck.lesser)
+                .filter(|_| stuck.empty.is_none()),
+        );
         let others: Vec<Operation> = stuck.empty.into_iter().collect();
-        self.contradiction(&lives, &others, |_| true)
+        self.contradiction(&reasons, &others, |_| true)
     }
-}
-
-/// As few of the stays, by number, as cover `during`; there is no gap in them.
-fn cover(stays: &[Span], during: Span) -> Vec<usize> {
-    let numbered = stays.iter().enumerate();
-    let mut rest: Vec<(Span, usize)> = numbered
-        .filter(|(_, stay)| stay.from <= during.to && stay.to > during.from)
-        .map(|(number, stay)| (*stay, number))
-        .collect();
-    rest.sort_unstable_by_key(|(stay, _)| stay.from);
-    let mut rest = rest.into_iter().peekable();
-    let mut chain = Vec::new();
-    let mut instant = during.from;
-    while instant <= during.to {
-        let mut best: Option<(Span, usize)> = None;
-        while let Some(next) = rest.next_if(|(stay, _)| stay.from < instant) {
-            if best.is_none_or(|(stay, _)| stay.to < next.0.to) {
-                best = Some(next);
-            }
-        }
-        let Some((stay, number)) = best else { break };
-        chain.push(number);
-        instant = stay.to;
-    }
-    chain
 }

@@ -46,7 +46,7 @@ impl LeastBehind {
 impl Lives {
     /// Gives the unclaimed elements to the unseen moves, in the order of their deadlines (by
     /// number of the element), those without one last.
-    pub fn give_unseen(&mut self, deadlines: &[u32]) {
+    pub fn give_unseen(&mut self, deadlines: Vec<u32>) {
         let numbered = self.lives.iter().enumerate();
         let mut unclaimed: Vec<(u32, u32, usize)> = numbered
             .filter(|(_, life)| life.unclaimed())
@@ -56,6 +56,7 @@ impl Lives {
         for ((_, _, number), &(take, invoked)) in unclaimed.into_iter().zip(&self.unseen) {
             self.lives[number].taken_unseen(take, invoked);
         }
+        self.deadlines = deadlines;
     }
 
     /// The same history, easier to explain: whatever may have been taken unseen was never
@@ -66,6 +67,7 @@ impl Lives {
             lives: self.lives.iter().filter(claimed).copied().collect(),
             empties: self.empties.clone(),
             unseen: Vec::new(),
+            deadlines: Vec::new(),
         }
     }
 
