@@ -17,7 +17,7 @@ from checker._linearizable import ALGORITHMS
 from checker._models import MONITORS
 from histories import History, Json
 from tests.checker.bruteforce import defined_by
-from tests.checker.random_histories import Client, Kind, Object, pack, random_history
+from tests.checker.random_histories import Client, Kind, Object, random_history
 from tests.checker.test_oracle_agrees import check_batch, shown
 
 
@@ -125,7 +125,7 @@ def check_larger(name: str, seed: int, histories: int, operations: int) -> tuple
     kinds: list[Kind] = ["simulated", "mutated", "mutated"]
     invalid = undecided = unsearched = 0
     for _ in range(histories):
-        events = random_history(random, thing, random.choice(kinds), operations)
+        events = random_history(random, thing, random.choice(kinds), operations=operations)
         history = History.from_events(events)
         searching = linearizable(
             history, name, core=False, algorithm="jit", time_limit_s=SEARCH_SECONDS
