@@ -38,7 +38,8 @@ from typing import Final
 import numpy as np
 
 from checker._model import Model
-from checker._noticing import NEVER, Flags, Ints, Noticing, Pieces, noticing_of, with_initial
+from checker._noticing import NEVER, Flags, Ints, Noticing, Pieces, with_initial
+from checker._noticing_by_model import noticing_of
 from histories import History, Texts
 
 SEARCHES_MAX: Final = 2_000
@@ -377,7 +378,6 @@ def _history(history: History, invoked: Ints, returned: Ints, pieces: Pieces) ->
     ok = ~pieces.optional
     count = len(pieces)
     rank = np.concatenate((pieces.begin, pieces.end[ok]))
-    number = np.concatenate((np.arange(count), np.flatnonzero(ok)))
     is_return = np.arange(len(rank)) >= count
     order = np.lexsort((is_return, rank))
     place = np.empty(len(order), dtype=np.int64)
@@ -394,7 +394,7 @@ def _history(history: History, invoked: Ints, returned: Ints, pieces: Pieces) ->
     return History(
         index=np.arange(len(order), dtype=np.int64),
         time=np.arange(len(order), dtype=np.int64),
-        process=number[order].astype(np.int32),
+        process=history.process[source],
         type=is_return[order].astype(np.uint8),
         f=history.f[source],
         key=none,

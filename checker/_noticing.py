@@ -74,16 +74,7 @@ class Noticing(Protocol):
         ...
 
 
-def noticing_of(history: History, model: Model, invoked: Ints, returned: Ints) -> Noticing:
-    """For the operations invoked and completed (or -1) at these positions."""
-    if model.native in ("register", "cas-register"):
-        return _Register(history, invoked, returned)
-    if model.native == "kv":
-        return _Strings(history, invoked, returned)
-    return _Anything(history, model, invoked)
-
-
-class _Anything:
+class NoticingAnything:
     """A model of which only its read-only operations are known.
 
     An optional operation that never changes a state may be left out of any linearization, so
@@ -104,7 +95,7 @@ class _Anything:
         return None
 
 
-class _Register:
+class NoticingRegister:
     """Registers, with and without compare-and-set.
 
     Each operation *needs* a value (a read, a compare-and-set), *makes* one (a write, a
@@ -229,7 +220,7 @@ class _Register:
         return self._history.value_of(number - 1)
 
 
-class _Strings:
+class NoticingStrings:
     """A string with get, put and append."""
 
     def __init__(self, history: History, invoked: Ints, returned: Ints) -> None:
@@ -294,14 +285,16 @@ class _Strings:
 
 
 def register_effects(history: History, invoked: Ints, returned: Ints) -> tuple[Ints, Ints]:
-    """Which value each operation of a register needs and makes, as numbers: see `_Register`.
+    """Which value each operation of a register needs and makes, as numbers: see `NoticingRegister`.
 
     A value that is in the history's table has its code plus one, null has 0, none is -1.
     """
-    effects = _Register(history, invoked, returned)
+    effects = NoticingRegister(history, invoked, returned)
     return effects.needs, effects.makes
 
 
 def with_initial(model: Model, initial: Json) -> Model:
     """The same model, begun in another state."""
-    return replace(model, initial=initial)
+    # A lock in the engine is free at first.
+    native = None if model.by_process else model.native
+    return replace(model, initial=initial, native=native)

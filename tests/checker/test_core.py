@@ -225,6 +225,7 @@ def of_core(core: dict[str, Any]) -> list[Operation]:
             ANYTHING if op["optional"] else op["result"],
             op["begin"],
             math.inf if op["optional"] else op["end"],
+            op["process"],
         )
         for op in core["operations"]
     ]
@@ -239,7 +240,9 @@ def fails(ops: Sequence[Operation], thing: Object, known: bool) -> bool:
     return not any(in_some_order(ops, thing.step, initial) for initial in initials)
 
 
-def relaxed(ops: Sequence[Operation]) -> Iterator[tuple[str, list[Operation]]]:
+def relaxed(
+    ops: Sequence[Operation], idle: Sequence[str] = IDLE
+) -> Iterator[tuple[str, list[Operation]]]:
     """Each way to relax one operation once more, save by cutting off the beginning."""
     for op in ops:
         others = [other for other in ops if other is not op]
@@ -249,7 +252,7 @@ def relaxed(ops: Sequence[Operation]) -> Iterator[tuple[str, list[Operation]]]:
             yield f"{op} begins earlier", [*others, replace(op, invoked=ends[-1] - 0.5)]
         if op.optional:
             continue
-        if op.f in IDLE or op.answer is False:
+        if op.f in idle or op.answer is False:
             yield f"{op} is dropped", others
             continue
         yield f"{op} is optional", [*others, replace(op, answer=ANYTHING, returned=math.inf)]
