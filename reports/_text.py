@@ -9,14 +9,16 @@
 
 It is the scene of the report, in columns instead of pixels: the order of beginnings and
 ends is exact, distances are not.  ``#`` fills the operation that cannot be placed, ``=``
-evidence, ``-`` the others; an operation that never ended trails off in dots.
+evidence, ``-`` the others; an operation that never ended trails off in dots.  One that need
+not have happened for the violation ends in ``?``, and a round bracket stands where an
+operation might have begun earlier, or ended later.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -66,20 +68,40 @@ def text(
     )
     drawn = scene(ops, focus, style, _faults.bands(history))
     cut = max(math.ceil(drawn.width) - int(style.width_max), 0)
-    lines = _fault_lines(drawn, cut) + _lane_lines(drawn, cut) + _axis_lines(ops, drawn, cut)
+    relaxed = _Relaxed.of(counterexample)
+    lines = _fault_lines(drawn, cut) + _lane_lines(drawn, cut, relaxed)
+    lines += _axis_lines(ops, drawn, cut)
     picture = [_padded(spell(name), margin) + spell(line) for name, line in lines]
     picture += textwrap.wrap(
-        spell(_legend(drawn, cut > 0, has_clock(history))), max(width, _WIDTH_MIN)
+        spell(_legend(drawn, relaxed, cut > 0, has_clock(history))), max(width, _WIDTH_MIN)
     )
     return "\n".join(line.rstrip() for line in picture)
 
 
-def _lane_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Relaxed:
+    """What the core says of operations, by the index of their invocation."""
+
+    optional: frozenset[int]
+    earlier: frozenset[int]
+    later: frozenset[int]
+
+    @staticmethod
+    def of(found: Counterexample) -> _Relaxed:
+        operations = found.details.get("core", {}).get("operations", ())
+        return _Relaxed(
+            frozenset(op["index"] for op in operations if op["optional"]),
+            frozenset(op["index"] for op in operations if "invoked" in op["widened"]),
+            frozenset(op["index"] for op in operations if "returned" in op["widened"]),
+        )
+
+
+def _lane_lines(drawn: Scene, cut: int, relaxed: _Relaxed) -> list[tuple[str, str]]:
     lines = []
     for number, lane in enumerate(drawn.lanes):
         for track in range(lane.tracks):
             pieces = [
-                _bar(bar, cut)
+                _bar(bar, cut, relaxed)
                 for bar in drawn.bars
                 if bar.lane == number and bar.track == track and math.floor(bar.right) > cut + 1
             ]
@@ -87,7 +109,7 @@ def _lane_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
     return lines
 
 
-def _bar(bar: Bar, cut: int) -> tuple[int, str]:
+def _bar(bar: Bar, cut: int, relaxed: _Relaxed) -> tuple[int, str]:
     left = max(math.floor(bar.left) - cut, 0)
     inside = math.floor(bar.right) - cut - left - 1
     label = f"✗ {bar.label}" if bar.role == "culprit" else bar.label
@@ -96,8 +118,11 @@ def _bar(bar: Bar, cut: int) -> tuple[int, str]:
     crashed = bar.outcome in ("info", "pending")
     fill = ("·" if crashed else _FILL[bar.role]) * (inside - _labels.cells(label) - 1)
     space = " " * (inside - _labels.cells(label) - len(fill))
-    begin = "<" if bar.early or math.floor(bar.left) < cut else "["
-    return left, f"{begin}{label}{space}{fill}{'>' if crashed else ']'}"
+    begin = "(" if bar.event in relaxed.earlier else "["
+    begin = "<" if bar.early or math.floor(bar.left) < cut else begin
+    end = ")" if bar.event in relaxed.later else "]"
+    end = "?" if bar.event in relaxed.optional else end
+    return left, f"{begin}{label}{space}{fill}{'>' if crashed else end}"
 
 
 def _fault_lines(drawn: Scene, cut: int) -> list[tuple[str, str]]:
@@ -144,7 +169,7 @@ def _apart(a: tuple[int, str], b: tuple[int, str]) -> bool:
     return a[0] + len(a[1]) + 2 <= b[0] or b[0] + len(b[1]) + 2 <= a[0]
 
 
-def _legend(drawn: Scene, cut: bool, clock: bool) -> str:
+def _legend(drawn: Scene, relaxed: _Relaxed, cut: bool, clock: bool) -> str:
     roles = {bar.role for bar in drawn.bars}
     words = [f"{drawn.shown:,} of {_labels.count(drawn.total, 'operation')}"]
     words.append("# cannot be placed" if "culprit" in roles else "")
@@ -152,6 +177,11 @@ def _legend(drawn: Scene, cut: bool, clock: bool) -> str:
     words.append("- others" if "context" in roles else "")
     if any(bar.outcome in ("info", "pending") for bar in drawn.bars):
         words.append("[··> nobody knows")
+    ended = {bar.event for bar in drawn.bars if bar.outcome not in ("info", "pending")}
+    words.append("[==? wrong even if this did not happen" if ended & relaxed.optional else "")
+    shown = {bar.event for bar in drawn.bars}
+    if shown & relaxed.earlier or ended & (relaxed.later - relaxed.optional):
+        words.append("(==) wrong even if this began earlier or ended later")
     words.append("+n not shown" if drawn.gaps else "")
     words.append("" if clock else "^n event n")
     words.append(": fault" if drawn.shades else "")
