@@ -36,6 +36,7 @@ from cluster._namespaces import lab_socket
 
 _SILENCE_MAX_S: Final = 20.0
 """A connection on which the other side acknowledges nothing for this long has ended."""
+_PROXY_END_S: Final = 0.2
 _AGENT_TIMEOUT_S: Final = 30.0
 _KEYS_TRIED_MAX: Final = 6
 """sshd hangs up on whoever tries more (MaxAuthTries)."""
@@ -347,8 +348,14 @@ class _ProxySocket(socket.socket):
 
     def close(self) -> None:
         super().close()
-        if self._process.poll() is None:
-            self._process.terminate()
+        if self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_PROXY_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def filled_in(word: str, stands_for: Mapping[str, str]) -> str:
