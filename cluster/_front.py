@@ -49,7 +49,7 @@ def http_answer_bytes(data: bytes) -> int:
     head, end, body = data.partition(b"\r\n\r\n")
     for line in head.lower().split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
-        if end and name == b"content-length":
+        if end and name == b"content-length" and value.strip().isdigit():
             size = int(value)
             return len(head) + len(end) + size if len(body) >= size else 0
     return 0
@@ -60,8 +60,8 @@ class Route:
     """One port of a system behind the proxy.
 
     `public` is the standard port that others use, `hidden` the one the member listens on.
-    `ping` is a request to which a healthy member gives an answer that is always of the
-    same length, as often as it is repeated on one connection; faults are proven by it.
+    `ping` is a request that a healthy member answers at once, and always at about the same
+    length, as often as it is repeated on one connection; faults are proven by it.
     `answer_bytes` tells how long the first answer in some bytes is, or 0 if it is not whole.
     """
 

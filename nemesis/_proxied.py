@@ -303,5 +303,7 @@ async def _put(api: Toxiproxy, proxy: str, toxic: Toxic) -> None:
 
 def _told(passage: Passage) -> str:
     told = f"{passage.end} after {passage.seconds * 1e3:.0f} ms"
-    cut = passage.received < passage.expected
-    return f"{told}, {passage.received} of {passage.expected} bytes" if cut else told
+    if len(passage.pings_s) == passage.asked:
+        return told
+    answers = f"{len(passage.pings_s)} of {passage.asked} answers"
+    return f"{told}, {answers}, {passage.received} bytes"
