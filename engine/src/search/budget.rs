@@ -53,8 +53,15 @@ impl Ledger {
         let Some(limit) = self.limit else {
             return usize::MAX;
         };
-        let free = limit.saturating_sub(self.kept.load(Ordering::Relaxed));
+        // A tenth is for what the allocator holds between and beside the tables.
+        let tables = limit - limit / 10;
+        let free = tables.saturating_sub(self.kept.load(Ordering::Relaxed));
         free / self.running.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Whether all together may hold so much.
+    pub fn allows(&self, bytes: usize) -> bool {
+        self.limit.is_none_or(|limit| bytes <= limit)
     }
 
     pub fn is_limited(&self) -> bool {

@@ -148,6 +148,7 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
     /// Searches on; `visited` configurations were visited in earlier calls.
     fn run(&mut self, budget: &Budget, visited: u64) -> Outcome {
         let (mut steps, mut check_at) = (0, budget.next_check(0));
+        self.failed.allow(budget.bytes());
         // It may have been suspended between two choices.
         let between = |frame: &Frame<B>| frame.current == NOTHING;
         let mut entered = !self.frames.last().is_some_and(between);
@@ -191,6 +192,9 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
         if self.model.broken() {
             return Err(Exhausted::Broken);
         }
+        if self.model.short_of_memory() {
+            return Err(Exhausted::Memory);
+        }
         budget.check_time()?;
         budget.check_steps(steps)?;
         let stacks = self.frames.capacity() * size_of::<Frame<B>>()
@@ -199,7 +203,8 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
             + self.model.bytes();
         let table = self.failed.bytes();
         let allowed = budget.bytes();
-        if stacks + table <= allowed {
+        self.failed.allow(allowed.saturating_sub(stacks));
+        if stacks + table <= allowed && !self.failed.is_full() {
             return Ok(());
         }
         self.forgotten += 1;

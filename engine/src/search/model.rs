@@ -57,6 +57,11 @@ pub trait Transitions {
         false
     }
 
+    /// What the model itself holds is more than the limits of the call allow.
+    fn short_of_memory(&self) -> bool {
+        false
+    }
+
     /// What gives the numbers of states a meaning, to be kept with a suspended search; None
     /// where that is not possible.
     fn keep(&self) -> Option<Box<dyn Any + Send>> {

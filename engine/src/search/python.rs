@@ -55,6 +55,18 @@ fn is_plain(state: &Bound<'_, PyAny>) -> bool {
         || state.is_none()
 }
 
+/// So often it is asked between two looks at how much memory the process holds: states of
+/// Python are not counted by anybody else.
+const ASKED_PER_LOOK: u64 = 4096;
+
+/// How many bytes of memory the process holds; 0 where the system does not say.
+fn held() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
 /// A Python callable `(state, class) -> state`, where numbers stand for both and -1 for
 /// illegal, with what it has answered so far.
 #[derive(Clone)]
@@ -72,6 +84,10 @@ pub struct PythonModel {
     /// The limits of the call.  A step may be slow, so they are looked at with each one.
     budget: Budget,
     late: bool,
+    asked: u64,
+    /// What the process held when the call began, in bytes.
+    held_at_first: usize,
+    short: bool,
 }
 
 impl PythonModel {
@@ -88,6 +104,9 @@ impl PythonModel {
             broken: false,
             budget: Budget::default(),
             late: false,
+            asked: 0,
+            held_at_first: 0,
+            short: false,
         }
     }
 
@@ -106,6 +125,11 @@ impl PythonModel {
         }
         let answer = Python::attach(|py| self.answer(py, state, class));
         self.late = self.budget.check_time().is_err();
+        self.asked += 1;
+        if self.asked % ASKED_PER_LOOK == 0 {
+            let more = held().saturating_sub(self.held_at_first);
+            self.short = !self.budget.ledger.allows(more);
+        }
         match answer {
             Ok(next) => State::try_from(next).unwrap_or(ILLEGAL),
             Err(error) => {
@@ -193,9 +217,16 @@ impl Transitions for PythonModel {
 
     fn limited_by(&mut self, budget: &Budget) {
         self.budget = budget.clone();
+        if budget.ledger.is_limited() {
+            self.held_at_first = held();
+        }
     }
 
     fn pressing(&self) -> bool {
-        self.late || self.broken
+        self.late || self.broken || self.short
+    }
+
+    fn short_of_memory(&self) -> bool {
+        self.short
     }
 }
