@@ -7,6 +7,7 @@ from checker._certificate_file import Certificate, certificate, read_certificate
 from checker._counters import counter
 from checker._linearizable import ALGORITHMS, linearizable
 from checker._locks import lease, lock, reentrant_lock, semaphore
+from checker._log import log
 from checker._model import ILLEGAL, Call, Illegal, Model, ModelError
 from checker._models import MODELS
 from checker._multi_register import multi_register
@@ -15,7 +16,8 @@ from checker._queues import priority_queue, queue, stack
 from checker._registers import cas_register, kv, register
 from checker._sequential import sequentially_consistent
 from checker._sequential_order import verify_sequential
-from checker._sets import grow_only_set
+from checker._set_model import set_model
+from checker._sets import grow_only_set, unless_unread
 from checker._verdict import (
     Counterexample,
     Linearization,
@@ -51,6 +53,7 @@ __all__ = [
     "lease",
     "linearizable",
     "lock",
+    "log",
     "merge_valid",
     "multi_register",
     "points",
@@ -62,7 +65,9 @@ __all__ = [
     "register",
     "semaphore",
     "sequentially_consistent",
+    "set_model",
     "stack",
+    "unless_unread",
     "verify",
     "verify_sequential",
     "versioned_register",

@@ -31,6 +31,7 @@ from checker._open import told_of_open, why_unknown
 from checker._progress import read_progress, write_progress
 from checker._resumption import Resumption
 from checker._searching import gathered
+from checker._set_told import in_terms_of_reads
 from checker._verdict import Counterexample, Linearization, Verdict, merge_valid
 from engine._native import Operations
 from histories import History, Json
@@ -41,6 +42,7 @@ ALGORITHMS: Final = {
     "monitor": "the near-linear algorithm of the model",
     "zones": "zones of distinct writes",
     "queue": "order of distinct elements in a queue",
+    "elements": "element by element",
     "versions": "one sweep by version",
     "stack": "nesting of distinct elements in a stack",
     "priority-queue": "stays of distinct elements in a priority queue",
@@ -48,6 +50,7 @@ ALGORITHMS: Final = {
     "semaphore": "permits of a semaphore",
     "lease": "order of fencing tokens",
     "counter": "equal steps of a counter",
+    "offsets": "one sweep by offset",
 }
 """Names on the command line.  ``jit`` is the general search; all behind ``monitor`` are
 monitors, each for a model."""
@@ -153,9 +156,9 @@ def _counterexample(
     shown = explain(history, model, question.operations, key, found)
     assert found.stuck is not None, "an invalid key has an operation that cannot be placed"
     core = cores.get(found.stuck)
-    if core is None:
-        return shown
-    return with_core(shown, history, model, found.stuck, found.writer, core)
+    if core is not None:
+        shown = with_core(shown, history, model, found.stuck, found.writer, core)
+    return in_terms_of_reads(history, shown) if model.native == "set" else shown
 
 
 def chosen_model(model: str | Model | NondeterministicModel, initial: Json) -> Model:

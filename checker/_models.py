@@ -12,10 +12,12 @@ from checker._bank import bank
 from checker._bounded_queue import bounded_queue
 from checker._counters import counter
 from checker._locks import lease, lock, reentrant_lock, semaphore
+from checker._log import log
 from checker._model import Model
 from checker._multi_register import multi_register
 from checker._queues import priority_queue, queue, stack
 from checker._registers import cas_register, kv, register
+from checker._set_model import set_model
 from checker._versions import versioned_register
 from histories import Json
 
@@ -40,6 +42,8 @@ MODELS: Final[dict[str, Callable[[Any], Model]]] = {
     "bank": bank,
     "bounded-queue": bounded_queue,
     "queue": _without_initial(queue),
+    "set": _without_initial(set_model),
+    "log": _without_initial(log),
     "versioned-register": versioned_register,
     "stack": _without_initial(stack),
     "priority-queue": _without_initial(priority_queue),
@@ -55,6 +59,8 @@ MONITORS: Final = {
     "register": "zones",
     "cas-register": "zones",
     "queue": "queue",
+    "set": "elements",
+    "log": "offsets",
     "versioned-register": "versions",
     "stack": "stack",
     "priority-queue": "priority-queue",

@@ -79,10 +79,14 @@ class NoticingAnything:
 
     An optional operation that never changes a state may be left out of any linearization, so
     leaving it out of the history makes nothing harder.  Of others nothing is known.
+
+    A read of a register with versions may tell which version its value has, where nobody knew
+    it; it still changes nothing but what is known, and without it more is possible.
     """
 
     def __init__(self, history: History, model: Model, invoked: Ints) -> None:
-        quiet = [name in model.read_only for name in history.f_names]
+        known = {"read"} if model.native == "versioned-register" else model.read_only
+        quiet = [name in known for name in history.f_names]
         self.idle: Flags = np.array(quiet, dtype=bool)[history.f[invoked]]
 
     def related(self, row: int) -> Flags:  # noqa: ARG002

@@ -21,6 +21,7 @@ MODELS = (
     "versioned-register",
     "kv",
     "set",
+    "log",
     "queue",
     "stack",
     "priority-queue",
@@ -40,6 +41,8 @@ _MODEL_OF_OPERATIONS = (
     ({"get"}, {"get", "put", "append"}, "kv"),
     ({"put"}, {"get", "put", "append"}, "kv"),
     ({"add"}, {"add", "read"}, "set"),
+    ({"contains"}, {"add", "remove", "contains", "read"}, "set"),
+    ({"remove"}, {"add", "remove", "contains", "read"}, "set"),
     ({"txn"}, {"txn", "read", "write"}, "multi-register"),
     ({"transfer"}, {"transfer", "read"}, "bank"),
     ({"enqueue", "dequeue"}, {"enqueue", "dequeue"}, "queue"),
@@ -53,7 +56,10 @@ _MODEL_OF_OPERATIONS = (
 )
 """(one of these occurs, nothing outside these occurs, then it is this model)."""
 
-_MODEL_OF_NUMBERED = (({"read", "write", "cas"}, {"read", "write", "cas"}, "versioned-register"),)
+_MODEL_OF_NUMBERED = (
+    ({"append"}, {"append", "read"}, "log"),
+    ({"read", "write", "cas"}, {"read", "write", "cas"}, "versioned-register"),
+)
 """The same where the answers are ``[number, value]``."""
 
 DATA_OPERATIONS = frozenset().union(

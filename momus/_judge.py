@@ -106,11 +106,15 @@ def assumed(loaded: Loaded, request: Request) -> tuple[str | Model, Any]:
 
 def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
     """The verdict over `history`, with everything that was assumed among its notes."""
+    from checker import unless_unread
+
     left_out = _operations_of_names(history)
     guess = _model(history, meta, request)
     initial = _initial(guess, meta, request)
     model = request.model if request.model is not None else guess.model
     verdict = _judged(history, model, initial, request)
+    if model == "set":
+        verdict = unless_unread(history, verdict)
     notes = [guess.why] if guess.why else []
     notes += [left_out] if left_out else []
     if request.initial is None and meta.get("initial") is not None:
@@ -133,12 +137,6 @@ def _judged(history: History, model: str | Model, initial: Any, request: Request
             if request.progress is not None:
                 raise Refusal("progress is kept for linearizability; leave --progress out")
             return _sequential(history, model, initial, request)
-        if model == "set":
-            if request.progress is not None:
-                raise Refusal("a set is judged at once, without a search; leave --progress out")
-            if request.initial is not None or request.algorithm != "auto":
-                raise Refusal("a set is empty at first and has one algorithm; leave both out")
-            return checker.grow_only_set(history)
         return checker.linearizable(
             history,
             model,

@@ -8,8 +8,8 @@
 The number in front is the process.  A bar is one operation, from its invocation to its
 completion, and its columns are the times.  It ends in ``|`` (ok), in ``x`` (fail: it
 certainly did not happen), or in ``...`` (nobody knows).  Inside stands what was asked: the
-operation's name and its arguments, and behind ``>`` what was answered; for reads the answer
-alone.  Values are JSON, or bare words; `null` is None.
+operation's name and its arguments, and behind ``>`` what was answered; for reads that ask
+for nothing the answer alone.  Values are JSON, or bare words; `null` is None.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _label(label: str) -> tuple[str, Any, Any]:
     f, *words = asked.split()
     arguments = [_value(word) for word in words]
     argument = arguments[0] if len(arguments) == 1 else arguments or None
-    if f in _READS:
+    if f in _READS and not answered.strip():
         return f, None, argument
     return f, argument, _value(answered.strip()) if answered.strip() else argument
 

@@ -252,5 +252,5 @@ def test_a_set_that_lost_an_element_is_invalid() -> None:
     ]
     Path("set.jsonl").write_text("\n".join(lines))
     found = answer(check("set.jsonl", "--json"))
-    assert (found["valid"], found["algorithm"]) == (False, "chain of reads")
+    assert (found["valid"], found["algorithm"]) == (False, "element by element")
     assert "without 7" in found["failures"][0]["sentence"]

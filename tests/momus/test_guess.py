@@ -19,6 +19,8 @@ from momus._guess import model_of
         ({"get"}, "kv"),
         (set(), "register"),
         ({"add", "read"}, "set"),
+        ({"add", "contains"}, "set"),
+        ({"add", "remove"}, "set"),
     ],
 )
 def test_the_operations_give_the_model_away(operations: set[str], model: str) -> None:
@@ -34,11 +36,16 @@ def test_answers_with_a_number_are_versions(operations: set[str]) -> None:
     assert "[number, value]" in guess.why
 
 
+def test_appends_that_answer_with_a_number_make_a_log() -> None:
+    assert model_of({}, {"append", "read"}, numbered=True).model == "log"
+    assert model_of({}, {"append", "read"}).model == "kv"
+
+
 def test_what_the_run_says_of_itself_comes_first() -> None:
     assert model_of({"model": "cas-register"}, {"read"}).model == "cas-register"
 
 
-@pytest.mark.parametrize("operations", [{"read", "dance"}, {"enqueue", "dequeue"}])
+@pytest.mark.parametrize("operations", [{"read", "dance"}, {"dance"}])
 def test_operations_that_fit_no_model_are_not_guessed_at(operations: set[str]) -> None:
     with pytest.raises(Refusal, match="try --model"):
         model_of({}, operations)

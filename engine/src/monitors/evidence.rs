@@ -14,7 +14,8 @@ use crate::search::outcome::Outcome;
 /// Operations that contradict each other prove nothing alone: without its write any read is
 /// impossible.  So `excerpt` joins them with all that they depend on, and says in which state
 /// that begins: the rest could be dropped from any linearization, and what is left would be
-/// one.  If these few have no linearization, neither has the whole.
+/// one.  If these few have no linearization, neither has the whole.  Where an object can be
+/// looked at in parts, only some of them may be; that allows no less than the whole.
 ///
 /// A contradiction is told as the general search tells it, by the first operation that cannot
 /// be placed; if that takes too long, by the few operations that contradict each other.
@@ -45,7 +46,18 @@ pub fn verified<T: Transitions>(
         Finding::Contradiction(operations) => {
             let excerpt = excerpt(model, operations);
             let few = restricted(key, intervals, &excerpt);
-            let contradiction = model.search(&few, excerpt.initial, budget);
+            let parts = excerpt.parts.as_deref();
+            let contradiction = match parts.and_then(|parts| model.narrowed(parts)) {
+                Some(mut narrow) => {
+                    // An earlier search was one of the whole.
+                    let budget = Budget {
+                        earlier: None,
+                        ..budget.clone()
+                    };
+                    told_by(narrow.search(&few, initial, &budget), &narrow)
+                }
+                None => model.search(&few, excerpt.initial, budget),
+            };
             if !is_invalid(&contradiction) {
                 return None;
             }
@@ -89,6 +101,17 @@ fn is_linearization<T: Transitions>(
     }
     let mut classes = order.iter().map(|&o| intervals[index(o)].class);
     placed[..completed].iter().all(|placed| *placed) && model.replay(initial, &mut classes)
+}
+
+/// The outcome with the states of its configurations as texts: their numbers mean nothing to
+/// any other model.
+fn told_by<T: Transitions>(mut outcome: Outcome, model: &T) -> Outcome {
+    if let Outcome::Invalid(violation) = &mut outcome {
+        for configuration in &mut violation.configurations {
+            configuration.told = model.tell(configuration.state);
+        }
+    }
+    outcome
 }
 
 /// The operations, and all that `part` says they depend on.

@@ -11,14 +11,20 @@ pub mod coverage;
 pub mod elements;
 pub mod evidence;
 pub mod fifo;
+pub mod growing;
 pub mod increments;
 pub mod intervals;
 pub mod lifo;
+pub mod little;
+pub mod membership;
+pub mod offsets;
 pub mod permits;
+pub mod points;
 pub mod presence;
 pub mod priority;
 pub mod registers;
 pub mod sections;
+pub mod sets;
 pub mod tokens;
 pub mod unseen;
 pub mod versions;
@@ -70,6 +76,8 @@ pub struct Excerpt<S> {
     /// or may not have happened.  (What was seen up to some moment of a linearizable history
     /// is linearizable.)
     pub until: u32,
+    /// The parts of the object that are looked at (`Object::narrowed`); None is all of it.
+    pub parts: Option<Vec<u32>>,
 }
 
 impl<S> Excerpt<S> {
@@ -87,6 +95,7 @@ impl<S> Excerpt<S> {
                 .collect(),
             initial,
             until: until.unwrap_or(0),
+            parts: None,
         }
     }
 
@@ -96,6 +105,7 @@ impl<S> Excerpt<S> {
             operations,
             initial,
             until: u32::MAX,
+            parts: None,
         }
     }
 }

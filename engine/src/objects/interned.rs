@@ -91,6 +91,14 @@ impl<O: Object + 'static> Transitions for Interned<O> {
         self.object.alike(class)
     }
 
+    fn narrowed(&self, parts: &[u32]) -> Option<Self> {
+        self.object.narrowed(parts).map(Interned::new)
+    }
+
+    fn tell(&self, state: State) -> Option<String> {
+        Some(self.text(state))
+    }
+
     fn bytes(&self) -> usize {
         self.bytes
     }

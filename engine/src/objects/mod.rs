@@ -12,10 +12,13 @@ pub mod counter;
 pub mod interned;
 pub mod lease;
 pub mod lock;
+pub mod log;
 pub mod pairs;
 pub mod priority_queue;
 pub mod queue;
 pub mod semaphore;
+pub mod set;
+pub mod sparse;
 pub mod stack;
 pub mod texts;
 pub mod versioned;
@@ -55,6 +58,12 @@ pub trait Object: Clone + Send + Sync + 'static {
     /// The key without crashed operations that nobody needs: if it has a linearization, it has
     /// one without them.  None where that leaves out nothing.
     fn relevant(&self, _key: &KeyHistory) -> Option<KeyHistory> {
+        None
+    }
+
+    /// The same object looked at in these parts only (`Part`): it allows every sequence that
+    /// the whole allows.  None where it cannot be looked at in parts.
+    fn narrowed(&self, _parts: &[u32]) -> Option<Self> {
         None
     }
 

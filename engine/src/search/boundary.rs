@@ -29,9 +29,11 @@ use crate::objects::counter::Counter;
 use crate::objects::interned::Interned;
 use crate::objects::lease::Lease;
 use crate::objects::lock::Lock;
+use crate::objects::log::Log;
 use crate::objects::priority_queue::PriorityQueue;
 use crate::objects::queue::Queue;
 use crate::objects::semaphore::Semaphore;
+use crate::objects::set::Set;
 use crate::objects::stack::Stack;
 use crate::objects::versioned::Versioned;
 use crate::objects::{Monitored, Source};
@@ -308,7 +310,9 @@ impl Operations {
             initial,
         };
         match model {
+            "log" => self.judge(py, Log::compile(&source), algorithm, limits),
             "queue" => self.judge(py, Queue::compile(&source), algorithm, limits),
+            "set" => self.judge(py, Set::compile(&source), algorithm, limits),
             "versioned-register" => self.judge(py, Versioned::compile(&source), algorithm, limits),
             "stack" => self.judge(py, Stack::compile(&source), algorithm, limits),
             "priority-queue" => self.judge(py, PriorityQueue::compile(&source), algorithm, limits),
@@ -389,6 +393,7 @@ impl Operations {
                         operations: few.operations,
                         initial: model.number(few.initial),
                         until: few.until,
+                        parts: few.parts,
                     }
                 };
                 match verified(finding, key, &intervals, 0, model, excerpt, budget) {

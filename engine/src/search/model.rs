@@ -73,6 +73,20 @@ pub trait Transitions {
         false
     }
 
+    /// A model that looks only at these parts of the object, and allows every sequence that
+    /// this one allows; None where there is no such thing.
+    fn narrowed(&self, _parts: &[u32]) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
+    /// The state as text, where the model knows it.
+    fn tell(&self, _state: State) -> Option<String> {
+        None
+    }
+
     /// About how many bytes the model holds to remember its states.
     fn bytes(&self) -> usize {
         0
