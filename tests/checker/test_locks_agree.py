@@ -19,6 +19,7 @@ from checker import ILLEGAL, Call, Model, Verdict
 from checker._linearizable import ALGORITHMS
 from histories import Json
 from tests.checker.bruteforce import defined_by
+from tests.checker.drawing import drawn
 from tests.checker.random_histories import BLOCKED, Client, Object
 from tests.checker.test_oracle_agrees import BATCH, check_batch
 
@@ -186,3 +187,13 @@ def test_they_agree_on_fifty_thousand(name: str) -> None:
         verdict = check(name, seed, doubtful=doubtful)
         assert name in FOR_THE_SEARCH or left_to_the_search(verdict) == 0
         check(name, seed, doubtful=doubtful, algorithm="jit", size=500)
+
+
+def test_a_crashed_acquire_that_comes_too_late_does_not_hide_what_is_certain() -> None:
+    history = drawn("""
+        0  |--use 1 > false--|      |--acquire > 1--|   |-use 1 > false-|
+        1 |---acquire > 3---|
+        2                                |-acquire-...
+    """)
+    verdict = checker.linearizable(history, checker.lease(), algorithm="lease")
+    assert verdict.valid is False

@@ -62,6 +62,8 @@ struct Chain {
     newest: Option<i128>,
     /// The earliest time of what comes next, and the operation that made it so late.
     time: (u32, Option<Operation>),
+    /// The same without crashed acquires, whose choice is not certain.
+    certain: (u32, Option<Operation>),
     length: u64,
     placed: Vec<Placed>,
     acquired_twice: Option<[Operation; 2]>,
@@ -111,6 +113,7 @@ impl Chain {
             needs: Vec::new(),
             newest: initial.least,
             time: (0, None),
+            certain: (0, None),
             length: 0,
             placed,
             acquired_twice,
@@ -253,6 +256,9 @@ impl Chain {
         if interval.invoked > self.time.0 {
             self.time = (interval.invoked, Some(interval.operation));
         }
+        if interval.operation & CRASHED == 0 && interval.invoked > self.certain.0 {
+            self.certain = (interval.invoked, Some(interval.operation));
+        }
         self.length += 1;
         let place = 2 * self.length;
         self.placed.push((self.time.0, place, interval.operation));
@@ -276,6 +282,7 @@ impl Chain {
         let late = self.time.1;
         let is_short = is_short || late.is_some_and(|late| late & CRASHED != 0);
         let needs = self.needs.iter().copied().filter(|_| is_short);
-        operations.into_iter().chain(late).chain(needs).collect()
+        let causes = late.into_iter().chain(self.certain.1);
+        operations.into_iter().chain(causes).chain(needs).collect()
     }
 }
