@@ -161,19 +161,21 @@ fn members<'a>(text: &'a str, elements: &mut Numbering<'a>) -> Result<Box<[Eleme
                 .bytes()
                 .any(|byte| matches!(byte, b'"' | b'[' | b'{'))
         });
+    // Whole reads mostly list the elements in the order in which they were added.
+    let mut next = 0;
+    let mut number = |text: &'a str| {
+        let element = elements.number_near(text, next);
+        next = element + 1;
+        element
+    };
     let mut found: Vec<Element> = match plain {
         Some("") => Vec::new(),
         // Without strings or nesting, commas stand between elements only.
-        Some(inside) => inside
-            .split(',')
-            .map(|each| elements.number(each))
-            .collect(),
+        Some(inside) => inside.split(',').map(number).collect(),
         None => {
             let each: Vec<&RawValue> = serde_json::from_str(text)
                 .map_err(|_| format!("a read of a set answers a list, but here it is {text}"))?;
-            each.iter()
-                .map(|each| elements.number(each.get()))
-                .collect()
+            each.iter().map(|each| number(each.get())).collect()
         }
     };
     found.sort_unstable();

@@ -17,6 +17,14 @@ impl<'a> Numbering<'a> {
         *self.numbers.entry(text).or_insert_with(|| texts.push(text))
     }
 
+    /// The same, sooner where it is the text with the number `next`.
+    pub fn number_near(&mut self, text: &'a str, next: u32) -> u32 {
+        if (next as usize) < self.texts.len() && self.texts.get(next) == text {
+            return next;
+        }
+        self.number(text)
+    }
+
     /// The texts by number.
     pub fn finish(self) -> Packed {
         self.texts
@@ -57,6 +65,9 @@ mod tests {
         let mut numbering = Numbering::default();
         let numbers = ["a", "", "bc", "a"].map(|text| numbering.number(text));
         assert_eq!(numbers, [0, 1, 2, 0]);
+        assert_eq!(numbering.number_near("", 1), 1);
+        assert_eq!(numbering.number_near("a", 1), 0);
+        assert_eq!(numbering.number_near("bc", 3), 2);
         let texts = numbering.finish();
         assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bc"));
         assert_eq!(texts.len(), 3);
