@@ -63,6 +63,7 @@ def explain(
         details={
             "placed_before": answer.position,
             "configurations": answer.configurations_total,
+            "of_few_operations": answer.excerpt,
             "concurrent": [index[i] for i in answer.concurrent],
             "linearization": [index[i] for i in placed],
         },
@@ -103,10 +104,16 @@ def _sentence(
     if is_register and invoked.f in _READS:
         written = _written(history, model, completed.value, answer.writer)
     provenance = f"; {written}" if written else ""
+    did = f"Process {invoked.process} {told(invoked, completed)}{of_key}"
+    if answer.excerpt:
+        return (
+            f"{did}, but no order of it and the few operations that it contradicts allows that: "
+            f"by these alone, when it returned (event {completed.index}), the {could} "
+            f"{possible}{provenance}."
+        )
     return (
-        f"Process {invoked.process} {told(invoked, completed)}{of_key}, but no order of the "
-        f"operations allows that: when it returned (event {completed.index}), the {could} "
-        f"{possible}{provenance}."
+        f"{did}, but no order of the operations allows that: when it returned (event "
+        f"{completed.index}), the {could} {possible}{provenance}."
     )
 
 

@@ -45,6 +45,7 @@ class Found:
     position: int = 0
     configurations: Sequence[tuple[str, list[int], list[tuple[int, int]]]] = ()
     configurations_total: int = 0
+    excerpt: bool = False
     states: dict[str, Json] = field(default_factory=dict)
     reached: int | None = None
     suspended: Suspended | None = None
@@ -74,6 +75,7 @@ def found_of(answer: Answer, decode: Decode) -> Found:
         answer.position,
         configurations,
         answer.configurations_total,
+        answer.excerpt,
         {text: decode(text) for text, _, _ in configurations},
         answer.reached,
         answer.suspended,
@@ -128,6 +130,7 @@ class _Packed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     position: int
     configurations: list[tuple[str, list[int], list[tuple[int, int]]]]
     configurations_total: int
+    excerpt: bool
     states: dict[str, str]
     reached: int | None
     search: bytes | None
@@ -152,6 +155,7 @@ def packed(found: Found) -> bytes:
             found.position,
             list(found.configurations),
             found.configurations_total,
+            found.excerpt,
             {text: _written(state) for text, state in found.states.items()},
             found.reached,
             suspended.to_bytes() if suspended is not None else None,
@@ -177,6 +181,7 @@ def unpacked(data: bytes) -> Found:
         read.position,
         read.configurations,
         read.configurations_total,
+        read.excerpt,
         {text: _read(state) for text, state in read.states.items()},
         read.reached,
         suspended,

@@ -53,6 +53,7 @@ class Answer:
     position: int
     configurations: list[tuple[str, list[int], list[tuple[int, int]]]]
     configurations_total: int
+    excerpt: bool
     reached: int | None
     suspended: Suspended | None
 

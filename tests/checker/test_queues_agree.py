@@ -15,7 +15,7 @@ import pytest
 from checker import MODELS, Verdict, linearizable, verify
 from checker._linearizable import ALGORITHMS
 from checker._models import MONITORS
-from histories import History, Json
+from histories import Event, History, Json
 from tests.checker.bruteforce import defined_by
 from tests.checker.random_histories import Client, Kind, Object, random_history
 from tests.checker.test_oracle_agrees import check_batch, shown
@@ -166,3 +166,18 @@ def test_the_monitor_agrees_with_brute_force_on_more(name: str) -> None:
     assert undecided <= UNDECIDED_MAX[name]
     for seed in range(160, 165):
         check_batch(repeated(name), seed, MODELS[name](None))
+
+
+def test_what_is_told_of_few_operations_alone_says_so() -> None:
+    told: list[tuple[str, Json, Json]] = []
+    for element in range(6_000):
+        told += [("enqueue", element, element), ("dequeue", None, element)]
+    told += [("enqueue", -1, -1), ("enqueue", -2, -2), ("dequeue", None, -2)]
+    events = []
+    for f, argument, answer in told:
+        begun = len(events)
+        events.append(Event(begun, begun, 0, "invoke", f, None, argument))
+        events.append(Event(begun + 1, begun + 1, 0, "ok", f, None, answer))
+    [counterexample] = linearizable(History.from_events(events), "queue").counterexamples
+    assert "by these alone" in counterexample.sentence
+    assert counterexample.details["of_few_operations"] is True

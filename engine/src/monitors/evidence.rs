@@ -47,7 +47,7 @@ pub fn verified<T: Transitions>(
             let excerpt = excerpt(model, operations);
             let few = restricted(key, intervals, &excerpt);
             let parts = excerpt.parts.as_deref();
-            let contradiction = match parts.and_then(|parts| model.narrowed(parts)) {
+            let mut contradiction = match parts.and_then(|parts| model.narrowed(parts)) {
                 Some(mut narrow) => {
                     // An earlier search was one of the whole.
                     let budget = Budget {
@@ -58,9 +58,10 @@ pub fn verified<T: Transitions>(
                 }
                 None => model.search(&few, excerpt.initial, budget),
             };
-            if !is_invalid(&contradiction) {
+            let Outcome::Invalid(violation) = &mut contradiction else {
                 return None;
-            }
+            };
+            violation.excerpt = true;
             let steps = model.explained_within(intervals.len());
             let whole = model.search(key, initial, &budget.with_steps(steps));
             // Under a limit of the caller's own, who will come back without it, it may be

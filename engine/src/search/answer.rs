@@ -37,6 +37,9 @@ pub struct Answer {
     /// What was possible just before.
     configurations: Vec<Possible>,
     configurations_total: u64,
+    /// Invalid: only a few operations that contradict each other were looked at, and all of
+    /// this holds for them alone.
+    excerpt: bool,
     /// Unknown: the operation that returns at `position`, as its invocation event.
     reached: Option<u32>,
     /// Unknown: where a later call goes on, if it can.
@@ -99,6 +102,7 @@ pub fn answer(
         position: 0,
         configurations: Vec::new(),
         configurations_total: 0,
+        excerpt: false,
         reached: None,
         suspended: None,
     };
@@ -127,6 +131,7 @@ pub fn answer(
                     false => total,
                 },
                 configurations,
+                excerpt: violation.excerpt,
                 ..nothing()
             }
         }

@@ -515,6 +515,7 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
             configurations: self.frontier.dead.iter().map(configuration).collect(),
             configurations_total: self.frontier.total,
             prefix: self.named(&self.frontier.longest),
+            excerpt: false,
         })
     }
 }

@@ -32,6 +32,9 @@ pub struct Violation {
     pub configurations_total: u64,
     /// A longest linearization up to there, as invocation events.
     pub prefix: Vec<u32>,
+    /// Only a few operations that contradict each other were looked at, and all of this holds
+    /// for them alone.
+    pub excerpt: bool,
 }
 
 /// What is known of a key whose search ended before it knew all.
