@@ -26,6 +26,7 @@ from reports._faults import Band
 from reports._file import replace_file
 from reports._operations import NEVER, Operations, has_clock, operations
 from reports._pictures import images
+from reports._relaxed import Relaxed
 from reports._scene import focus_on, focus_on_load
 from reports._timeline import Timeline, timeline
 
@@ -254,7 +255,7 @@ def _case(
     ops: Operations, bands: tuple[Band, ...], number: int, checker: str, found: Counterexample
 ) -> _Case:
     focus = focus_on(ops, found)
-    drawn = timeline(ops, focus, bands, f"c{number}") if focus else None
+    drawn = timeline(ops, focus, bands, f"c{number}", Relaxed.of(found)) if focus else None
     anchors = frozenset(box.anchor for box in drawn.boxes) if drawn else frozenset()
     evidence = _evidence(ops, found, number, anchors)
     culprit = ops.row_of(found.operation)

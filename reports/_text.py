@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
@@ -26,6 +26,7 @@ from checker import Counterexample
 from histories import History
 from reports import _faults, _labels
 from reports._operations import Operations, has_clock, operations
+from reports._relaxed import Relaxed
 from reports._scene import Bar, Scene, Style, Tick, focus_on, scene
 
 _WIDTH_MIN: Final = 40
@@ -68,7 +69,7 @@ def text(
     )
     drawn = scene(ops, focus, style, _faults.bands(history))
     cut = max(math.ceil(drawn.width) - int(style.width_max), 0)
-    relaxed = _Relaxed.of(counterexample)
+    relaxed = Relaxed.of(counterexample)
     lines = _fault_lines(drawn, cut) + _lane_lines(drawn, cut, relaxed)
     lines += _axis_lines(ops, drawn, cut)
     picture = [_padded(spell(name), margin) + spell(line) for name, line in lines]
@@ -78,25 +79,7 @@ def text(
     return "\n".join(line.rstrip() for line in picture)
 
 
-@dataclass(frozen=True)
-class _Relaxed:
-    """What the core says of operations, by the index of their invocation."""
-
-    optional: frozenset[int]
-    earlier: frozenset[int]
-    later: frozenset[int]
-
-    @staticmethod
-    def of(found: Counterexample) -> _Relaxed:
-        operations = found.details.get("core", {}).get("operations", ())
-        return _Relaxed(
-            frozenset(op["index"] for op in operations if op["optional"]),
-            frozenset(op["index"] for op in operations if "invoked" in op["widened"]),
-            frozenset(op["index"] for op in operations if "returned" in op["widened"]),
-        )
-
-
-def _lane_lines(drawn: Scene, cut: int, relaxed: _Relaxed) -> list[tuple[str, str]]:
+def _lane_lines(drawn: Scene, cut: int, relaxed: Relaxed) -> list[tuple[str, str]]:
     lines = []
     for number, lane in enumerate(drawn.lanes):
         for track in range(lane.tracks):
@@ -109,7 +92,7 @@ def _lane_lines(drawn: Scene, cut: int, relaxed: _Relaxed) -> list[tuple[str, st
     return lines
 
 
-def _bar(bar: Bar, cut: int, relaxed: _Relaxed) -> tuple[int, str]:
+def _bar(bar: Bar, cut: int, relaxed: Relaxed) -> tuple[int, str]:
     left = max(math.floor(bar.left) - cut, 0)
     inside = math.floor(bar.right) - cut - left - 1
     label = f"✗ {bar.label}" if bar.role == "culprit" else bar.label
@@ -169,7 +152,7 @@ def _apart(a: tuple[int, str], b: tuple[int, str]) -> bool:
     return a[0] + len(a[1]) + 2 <= b[0] or b[0] + len(b[1]) + 2 <= a[0]
 
 
-def _legend(drawn: Scene, relaxed: _Relaxed, cut: bool, clock: bool) -> str:
+def _legend(drawn: Scene, relaxed: Relaxed, cut: bool, clock: bool) -> str:
     roles = {bar.role for bar in drawn.bars}
     words = [f"{drawn.shown:,} of {_labels.count(drawn.total, 'operation')}"]
     words.append("# cannot be placed" if "culprit" in roles else "")

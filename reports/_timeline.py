@@ -3,7 +3,8 @@
 The drawing is plain SVG made by a template that escapes everything, without scripts; a
 bar tells its details as a tooltip (`<title>`) and has an anchor that tables link to.
 Colour never speaks alone: the operation that cannot be placed has a cross and a heavy
-border, evidence a dot, and what never ended has an open, dashed end.
+border, evidence a dot, and what never ended has an open, dashed end.  What the violation
+can do without (`_relaxed`) has a dotted border and a question mark.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from reports import _labels
 from reports._faults import Band
 from reports._operations import Operations, has_clock
+from reports._relaxed import Relaxed
 from reports._scene import Bar, Focus, Scene, Style, Tick, scene
 
 _LEFT: Final = 92.0
@@ -57,6 +59,8 @@ class Box:
     anchor: str
     open_end: bool
     early: bool
+    optional: bool
+    """The violation stands without it."""
 
 
 @dataclass(frozen=True)
@@ -118,16 +122,23 @@ class Timeline:
     culprit: bool
     evidence: bool
     open_ended: bool
+    optional: bool
     bar: float = _BAR
 
 
-def timeline(ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str) -> Timeline:
+def timeline(
+    ops: Operations,
+    focus: Focus,
+    bands: Sequence[Band],
+    anchor: str,
+    relaxed: Relaxed = Relaxed(),  # noqa: B008  # frozen
+) -> Timeline:
     """Draw the scene; `anchor` begins the ids of its bars and must differ per drawing."""
     explains = focus.culprit is not None or bool(focus.evidence)
     drawn = _stretched(scene(ops, focus, PIXELS if explains else _BROAD, bands))
     strips, top = _strips(drawn, list(dict.fromkeys(band.name for band in bands)))
     rows, tops, bottom = _rows(ops, drawn, top)
-    boxes = tuple(_box(ops, bar, tops, anchor) for bar in drawn.bars)
+    boxes = tuple(_box(ops, bar, tops, anchor, relaxed) for bar in drawn.bars)
     culprit = next((bar for bar in drawn.bars if bar.role == "culprit"), None)
     guides = (_LEFT + culprit.left, _LEFT + culprit.right) if culprit else ()
     width = _LEFT + drawn.width + 36
@@ -154,6 +165,7 @@ def timeline(ops: Operations, focus: Focus, bands: Sequence[Band], anchor: str) 
         culprit=culprit is not None,
         evidence=any(bar.role == "evidence" for bar in drawn.bars),
         open_ended=any(bar.outcome in ("info", "pending") for bar in drawn.bars),
+        optional=any(box.optional for box in boxes),
     )
 
 
@@ -221,7 +233,9 @@ def _rows(ops: Operations, drawn: Scene, top: float) -> tuple[tuple[Row, ...], l
     return tuple(rows), tops, y
 
 
-def _box(ops: Operations, bar: Bar, tops: list[float], anchor: str) -> Box:
+def _box(ops: Operations, bar: Bar, tops: list[float], anchor: str, relaxed: Relaxed) -> Box:
+    open_end = bar.outcome in ("info", "pending")
+    optional = bar.event in relaxed.optional and not open_end
     mark = {"culprit": "✗", "evidence": "●", "context": ""}[bar.role]
     return Box(
         x=_LEFT + bar.left,
@@ -229,11 +243,12 @@ def _box(ops: Operations, bar: Bar, tops: list[float], anchor: str) -> Box:
         width=bar.right - bar.left,
         label=bar.label,
         mark=mark,
-        css=f"{bar.role} {bar.outcome}",
-        tip=_tip(ops, bar),
+        css=f"{bar.role} {bar.outcome}{' optional' if optional else ''}",
+        tip="\n".join([_tip(ops, bar), *relaxed.remarks(bar.event)]),
         anchor=f"{anchor}-{bar.event}",
-        open_end=bar.outcome in ("info", "pending"),
+        open_end=open_end,
         early=bar.early,
+        optional=optional,
     )
 
 

@@ -173,7 +173,7 @@ def test_what_is_told_of_few_operations_alone_says_so() -> None:
     for element in range(6_000):
         told += [("enqueue", element, element), ("dequeue", None, element)]
     told += [("enqueue", -1, -1), ("enqueue", -2, -2), ("dequeue", None, -2)]
-    events = []
+    events: list[Event] = []
     for f, argument, answer in told:
         begun = len(events)
         events.append(Event(begun, begun, 0, "invoke", f, None, argument))

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import reports
@@ -127,6 +128,24 @@ def test_an_invalid_history_shows_why_at_the_top(history: MakeHistory, tmp_path:
     assert 'class="bar evidence ok"' in html
     assert html.count('id="c1-4"') == 1
     assert 'href="#c1-4"' in html
+
+
+def test_the_drawing_marks_what_the_violation_can_do_without(
+    history: MakeHistory, tmp_path: Path
+) -> None:
+    h = history(*STALE_READ)
+    [found] = (verdict := stale_read(h)).counterexamples
+    core = [
+        {"index": 2, "optional": True, "widened": []},
+        {"index": 4, "optional": False, "widened": ["invoked", "returned"]},
+    ]
+    relaxed = msgspec.structs.replace(found, details={"core": {"operations": core}})
+    html, page = rendered(h, msgspec.structs.replace(verdict, counterexamples=(relaxed,)), tmp_path)
+    assert 'class="bar evidence ok optional"' in html
+    assert "the violation stands even if this did not happen" in page.text
+    assert "the violation stands even if this had begun earlier or ended later" in page.text
+    assert "wrong even if this did not happen" in page.text
+    assert "optional" not in rendered(h, verdict, tmp_path)[0].partition("<body")[2]
 
 
 def test_a_valid_history_says_so_and_shows_the_run(history: MakeHistory, tmp_path: Path) -> None:
