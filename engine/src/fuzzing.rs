@@ -63,6 +63,7 @@ pub fn by_monitor<O: Monitored>(
             operations: few.operations,
             initial: model.number(few.initial),
             until: few.until,
+            parts: few.parts,
         }
     };
     verified(finding, key, &intervals, 0, model, excerpt, budget)

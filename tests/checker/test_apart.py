@@ -196,11 +196,16 @@ def test_an_interrupt_of_the_caller_ends_the_process(tmp_path: Path) -> None:
             os.sched_yield()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
+    # A shell starts what runs in the background with SIGINT ignored, and so may have us.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt_once_it_hangs)
     thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        linearizable(drawn(POISONED), counter(tell_and_hang), time_limit_s=60)
-    thread.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            linearizable(drawn(POISONED), counter(tell_and_hang), time_limit_s=60)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert no_children()
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(told.read_text()), 0)
