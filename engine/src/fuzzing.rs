@@ -1,17 +1,13 @@
 //! Doors for `engine/fuzz`, which drives the readers and the search without Python.
 
-use crate::monitors::evidence::{joined, verified};
-use crate::monitors::intervals::intervals;
-use crate::monitors::{registers, Excerpt};
-
+pub use crate::monitors::asked::{by_monitor, by_zones};
 pub use crate::objects::counter::Counter;
 pub use crate::objects::interned::Interned;
 pub use crate::objects::lease::Lease;
+pub use crate::objects::line::{Queue, Stack};
 pub use crate::objects::lock::Lock;
 pub use crate::objects::priority_queue::PriorityQueue;
-pub use crate::objects::queue::Queue;
 pub use crate::objects::semaphore::Semaphore;
-pub use crate::objects::stack::Stack;
 pub use crate::objects::versioned::Versioned;
 pub use crate::objects::{Monitored, Object, Source};
 pub use crate::reading::columns::{Columns, Order, NONE};
@@ -29,42 +25,3 @@ pub use crate::search::relevance::relevant;
 pub use crate::search::strings::Strings;
 pub use crate::search::suspension::Suspension;
 pub use crate::search::values::{States, Texts};
-
-/// What the monitor of distinct writes says, where it fits and stands up to its check.
-pub fn by_zones(
-    key: &KeyHistory,
-    model: &mut Register,
-    initial: State,
-    budget: &Budget,
-) -> Option<Outcome> {
-    if !registers::may_fit(key, &model.classes) {
-        return None;
-    }
-    let intervals = intervals(key);
-    let finding = registers::judge(&intervals, &model.classes, initial);
-    let excerpt = |model: &mut Register, operations| {
-        let part = |class: Class| registers::part(model.classes[class as usize]);
-        Excerpt::whole(joined(operations, &intervals, part), initial)
-    };
-    verified(finding, key, &intervals, initial, model, excerpt, budget)
-}
-
-/// What the monitor of an object says, where it fits and stands up to its check.
-pub fn by_monitor<O: Monitored>(
-    key: &KeyHistory,
-    model: &mut Interned<O>,
-    budget: &Budget,
-) -> Option<Outcome> {
-    let intervals = intervals(key);
-    let finding = model.object.judge(&intervals);
-    let excerpt = |model: &mut Interned<O>, operations| {
-        let few = model.object.excerpt(operations, &intervals);
-        Excerpt {
-            operations: few.operations,
-            initial: model.number(few.initial),
-            until: few.until,
-            parts: few.parts,
-        }
-    };
-    verified(finding, key, &intervals, 0, model, excerpt, budget)
-}

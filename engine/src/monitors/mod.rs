@@ -7,6 +7,7 @@
 //! as a history of their own, which must find them impossible and tells why.  Where either
 //! check fails, the general search decides on the whole key.
 
+pub mod asked;
 pub mod coverage;
 pub mod elements;
 pub mod evidence;

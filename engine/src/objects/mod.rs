@@ -11,15 +11,14 @@ pub mod container;
 pub mod counter;
 pub mod interned;
 pub mod lease;
+pub mod line;
 pub mod lock;
 pub mod log;
 pub mod pairs;
 pub mod priority_queue;
-pub mod queue;
 pub mod semaphore;
 pub mod set;
 pub mod sparse;
-pub mod stack;
 pub mod texts;
 pub mod versioned;
 

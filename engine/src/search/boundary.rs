@@ -1,19 +1,17 @@
 //! The Python boundary of the search: columns in, answers out, and nothing decided.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{sync_channel, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::Mutex;
 
 use numpy::PyReadonlyArray1;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
-use super::answer::{answer, Answer, Suspended};
-use super::budget::{Budget, Exhausted, Ledger};
-use super::history::{Class, KeyHistory, TooWide};
-use super::keys::{search_key, Court, Task};
+use super::answer::{answer, Answer};
+use super::budget::{Budget, Exhausted};
+use super::call::{interruptible, misfit, texts, Limits};
+use super::history::{KeyHistory, TooWide};
+use super::keys::{search_key, Court};
 use super::model::{Register, State, Transitions};
 use super::operations::{Columns, Operations as Gathered};
 use super::outcome::{Configuration, Open, Outcome};
@@ -21,25 +19,19 @@ use super::python::PythonModel;
 use super::register::{self, Misfit};
 use super::relevance::relevant;
 use super::strings::Strings;
-use super::values::{States, Texts};
-use crate::monitors::evidence::{joined, verified};
-use crate::monitors::intervals::intervals;
-use crate::monitors::{registers, Excerpt};
+use super::values::States;
+use crate::monitors::asked::{by_monitor, by_zones};
 use crate::objects::counter::Counter;
 use crate::objects::interned::Interned;
 use crate::objects::lease::Lease;
+use crate::objects::line::{Queue, Stack};
 use crate::objects::lock::Lock;
 use crate::objects::log::Log;
 use crate::objects::priority_queue::PriorityQueue;
-use crate::objects::queue::Queue;
 use crate::objects::semaphore::Semaphore;
 use crate::objects::set::Set;
-use crate::objects::stack::Stack;
 use crate::objects::versioned::Versioned;
 use crate::objects::{Monitored, Source};
-
-/// How often a search looks whether Python has a signal to handle.
-const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The client operations of a history, grouped by key and ready to be searched.
 #[pyclass(frozen)]
@@ -81,64 +73,6 @@ impl Algorithm {
 
 /// An algorithm, and the texts of the states of the configurations found by it.
 type Manner = (&'static str, Vec<String>);
-
-/// The limits of a call, and what is known from earlier ones.
-#[derive(FromPyObject)]
-struct Limits {
-    seconds: Option<f64>,
-    bytes: Option<usize>,
-    jobs: usize,
-    /// How many configurations each search may visit.
-    steps: Option<u64>,
-    /// The numbers of the keys to be judged, if not all.
-    only: Option<Vec<usize>>,
-    /// For each of them, where an earlier call left its search; may be empty.
-    earlier: Vec<Option<Py<Suspended>>>,
-    /// Is told the number of a key and its answer, as soon as there is one, from any thread.
-    /// Then nothing is answered in the end.
-    tell: Option<Py<PyAny>>,
-}
-
-impl Limits {
-    fn budget(&self) -> Budget {
-        let most = Duration::from_secs(86_400 * 365);
-        let after = |seconds| {
-            let time = Duration::try_from_secs_f64(seconds).unwrap_or(most);
-            Instant::now() + time.min(most)
-        };
-        Budget {
-            deadline: self.seconds.map(after),
-            steps: self.steps,
-            comes_back: false,
-            ledger: Arc::new(Ledger::new(self.bytes)),
-            cancelled: Arc::default(),
-            earlier: None,
-        }
-    }
-
-    /// The keys to be judged.
-    fn tasks<'a>(&self, keys: &'a [(i32, KeyHistory)]) -> PyResult<Vec<Task<'a>>> {
-        let chosen = match &self.only {
-            Some(only) => only.clone(),
-            None => (0..keys.len()).collect(),
-        };
-        let fits = self.earlier.is_empty() || self.earlier.len() == chosen.len();
-        if !fits || chosen.iter().any(|&number| number >= keys.len()) {
-            return Err(PyValueError::new_err("there are no such keys"));
-        }
-        let earlier = self.earlier.iter().map(Option::as_ref);
-        let earlier = earlier.chain(std::iter::repeat(None));
-        Ok(chosen
-            .into_iter()
-            .zip(earlier)
-            .map(|(number, earlier)| Task {
-                number,
-                key: &keys[number].1,
-                earlier: earlier.map(|earlier| Arc::clone(&earlier.get().search)),
-            })
-            .collect())
-    }
-}
 
 #[pymethods]
 impl Operations {
@@ -263,18 +197,7 @@ impl Operations {
                 .map_err(misfit)?;
         let decide = |key: &KeyHistory, model: &mut Register, budget: &Budget| {
             if algorithm != Algorithm::Jit {
-                let found = if registers::may_fit(key, &model.classes) {
-                    let intervals = intervals(key);
-                    let finding = registers::judge(&intervals, &model.classes, initial);
-                    let excerpt = |model: &mut Register, operations| {
-                        let part = |class: Class| registers::part(model.classes[class as usize]);
-                        Excerpt::whole(joined(operations, &intervals, part), initial)
-                    };
-                    verified(finding, key, &intervals, initial, model, excerpt, budget)
-                } else {
-                    None
-                };
-                match found {
+                match by_zones(key, model, initial, budget) {
                     Some(outcome) => return (outcome, "zones"),
                     None if algorithm == Algorithm::Monitor => return (UNFIT, "zones"),
                     None => {}
@@ -385,18 +308,7 @@ impl Operations {
             let relevant = object.relevant(key);
             let key = relevant.as_ref().unwrap_or(key);
             if algorithm != Algorithm::Jit {
-                let intervals = intervals(key);
-                let finding = object.judge(&intervals);
-                let excerpt = |model: &mut Interned<O>, operations| {
-                    let few = object.excerpt(operations, &intervals);
-                    Excerpt {
-                        operations: few.operations,
-                        initial: model.number(few.initial),
-                        until: few.until,
-                        parts: few.parts,
-                    }
-                };
-                match verified(finding, key, &intervals, 0, model, excerpt, budget) {
+                match by_monitor(key, model, budget) {
                     Some(outcome) => return (outcome, O::ALGORITHM),
                     None if algorithm == Algorithm::Monitor => return (UNFIT, O::ALGORITHM),
                     None => {}
@@ -481,43 +393,4 @@ impl Operations {
             .map(|(_, (outcome, (algorithm, texts)))| answer(py, outcome, algorithm, texts))
             .collect()
     }
-}
-
-/// Runs without the interpreter's lock, and stops early where a signal handler raises.
-pub fn interruptible<R: Send>(
-    py: Python<'_>,
-    budget: &Budget,
-    run: impl FnOnce() -> R + Send,
-) -> PyResult<R> {
-    py.detach(|| {
-        thread::scope(|scope| {
-            let (done, wait) = sync_channel(1);
-            scope.spawn(move || done.send(run()));
-            let mut interruption = None;
-            loop {
-                match wait.recv_timeout(SIGNAL_INTERVAL) {
-                    Ok(found) => return interruption.map_or(Ok(found), Err),
-                    Err(RecvTimeoutError::Disconnected) => panic!("the search panicked"),
-                    Err(RecvTimeoutError::Timeout) => {
-                        if let Err(error) = Python::attach(|py| py.check_signals()) {
-                            budget.cancelled.store(true, Ordering::Relaxed);
-                            interruption = Some(error);
-                        }
-                    }
-                }
-            }
-        })
-    })
-}
-
-pub fn texts<'a>(
-    values: &'a (PyReadonlyArray1<'_, i64>, PyReadonlyArray1<'_, u8>),
-) -> PyResult<Texts<'a>> {
-    let (offsets, data) = values;
-    Texts::new(data.as_slice()?, offsets.as_slice()?)
-        .ok_or_else(|| PyValueError::new_err("the offsets of the values do not fit their data"))
-}
-
-pub fn misfit(misfit: Misfit) -> PyErr {
-    PyValueError::new_err((misfit.class, misfit.message))
 }

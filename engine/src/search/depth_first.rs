@@ -41,8 +41,7 @@ use super::failed::Failed;
 use super::frontier::{Dead, Frontier};
 use super::history::{Completed, KeyHistory, Return};
 use super::model::{State, Transitions, ILLEGAL};
-use super::outcome::{Configuration, Outcome, Violation};
-use super::surroundings::{concurrent, writer};
+use super::outcome::Outcome;
 use super::suspension::{fingerprint, NOTHING, UNASKED};
 
 /// No state: the last operation taken was not a crashed one.
@@ -473,49 +472,5 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
             }
         };
         self.frontier.note(frame.position, &self.order, dead);
-    }
-
-    /// The linearization as invocation events; crashed operations of a class are
-    /// interchangeable, so the earliest invoked are named first.
-    fn named(&self, order: &[u32]) -> Vec<u32> {
-        let mut events = self.crashed.events(self.key);
-        let name = |&entry: &u32| match entry & CRASHED {
-            0 => self.key.event[entry as usize],
-            _ => {
-                let events = &mut events[(entry & !CRASHED) as usize];
-                events
-                    .pop_front()
-                    .expect("no more were taken than there are")
-            }
-        };
-        order.iter().map(name).collect()
-    }
-
-    fn success(&self) -> Outcome {
-        Outcome::Valid {
-            order: self.named(&self.order),
-        }
-    }
-
-    fn failure(&self) -> Outcome {
-        let event = |&operation: &u32| self.key.event[operation as usize];
-        let configuration = |dead: &Dead| Configuration {
-            state: dead.state,
-            told: dead.told.clone(),
-            linearized: dead.linearized.iter().map(event).collect(),
-            crashed: self.crashed.named(&dead.taken),
-        };
-        let stuck = self.key.returns[self.frontier.position as usize].operation;
-        let position = self.frontier.position;
-        Outcome::Invalid(Violation {
-            event: event(&stuck),
-            concurrent: concurrent(self.key, position, self.model),
-            writer: writer(self.key, position, self.model),
-            position,
-            configurations: self.frontier.dead.iter().map(configuration).collect(),
-            configurations_total: self.frontier.total,
-            prefix: self.named(&self.frontier.longest),
-            excerpt: false,
-        })
     }
 }

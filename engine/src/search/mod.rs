@@ -11,6 +11,8 @@ mod bits;
 #[cfg(feature = "python")]
 pub mod boundary;
 pub mod budget;
+#[cfg(feature = "python")]
+pub mod call;
 mod crashed;
 mod depth_first;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod surroundings;
 pub mod suspension;
 #[cfg(test)]
 mod suspension_tests;
+mod told;
 pub mod values;
 
 #[cfg(feature = "python")]

@@ -7,11 +7,13 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::search::{decide, Found};
+use super::decide::decide;
 use super::threads::Threads;
+use super::told::Found;
 use crate::search::answer::word;
-use crate::search::boundary::{interruptible, misfit, texts, Operations};
+use crate::search::boundary::Operations;
 use crate::search::budget::{Budget, Ledger};
+use crate::search::call::{interruptible, misfit, texts};
 use crate::search::model::{State, Transitions};
 use crate::search::python::PythonModel;
 use crate::search::register;

@@ -5,12 +5,17 @@
 //! together have none (Lamport 1979 has the example).  So the whole history is one search:
 //! `threads` lays it out process by process, `search` looks for an order.
 
+mod balance;
 #[cfg(feature = "python")]
 mod boundary;
+mod decide;
+mod digest;
 mod search;
 #[cfg(test)]
 mod search_tests;
+mod steps;
 mod threads;
+mod told;
 
 #[cfg(feature = "python")]
 use pyo3::prelude::*;

@@ -1,7 +1,8 @@
 //! Lamport's kind of examples, and every order tried on small random ones.
 
-use super::search::{decide, Found};
+use super::decide::decide;
 use super::threads::{Group, Operation, Optional, Threads};
+use super::told::Found;
 use crate::search::budget::{Budget, Exhausted};
 use crate::search::model::{Register, RegisterOp};
 use RegisterOp::{Cas, Read, Write};
