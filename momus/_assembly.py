@@ -5,9 +5,8 @@ Everything a plan names by a word is looked up here, and here alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import partial
 from typing import Any, Final
 
 import cluster
@@ -16,22 +15,12 @@ import nemesis
 from cluster import Host, Journal, System
 from generators import Context, Generator, Test, Workload
 from histories import NEMESIS, Op
-from momus._plan import PROXY_FAULTS, Plan
+from momus._faults import KINDS
+from momus._plan import Plan
 from momus._replay import orders_of
-from nemesis import Target
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
-
-_FAULTS: Final[Mapping[str, Callable[[Any, Target], nemesis.Fault]]] = {
-    "kill": nemesis.Kill,
-    "pause": nemesis.Pause,
-    "restart": nemesis.Restart,
-    "rolling-restart": lambda system, _target: nemesis.RollingRestart(system),
-    "crash-loop": nemesis.CrashLoop,
-    "partition": lambda _system, _target: nemesis.Partition(),
-    **{kind: partial(nemesis.ProxyFault, kind) for kind in PROXY_FAULTS},
-}
 
 
 def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence[Host]]:
@@ -96,7 +85,7 @@ def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal
     """The test: clients at their workload under faults; then everything healed, and last reads."""
     # One or two nodes have no minority to do without.
     target = nemesis.targets.minority if len(hosts) > 2 else nemesis.targets.one
-    faults = [_FAULTS[name](system, target) for name in plan.faults]
+    faults = [KINDS[name].make(system, target) for name in plan.faults]
     generator = generators.compose(
         workload_of(plan),
         time_limit_s=plan.time_limit_s,

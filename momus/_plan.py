@@ -15,25 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from momus._exits import Refusal
+from momus._faults import KINDS, USUAL
 from momus._version import version
 from momus._whereabouts import Whereabouts
 
 SYSTEMS = ("etcd",)
 WORKLOADS = ("register", "set")
-USUAL_FAULTS = ("kill", "pause", "partition")
-RESTARTS = ("restart", "rolling-restart", "crash-loop")
-PROXY_FAULTS = (
-    "latency",
-    "jitter",
-    "bandwidth",
-    "slow-close",
-    "timeout",
-    "slicer",
-    "limit-data",
-    "reset-peer",
-    "down",
-)
-FAULTS = (*USUAL_FAULTS, *RESTARTS, *PROXY_FAULTS)
 READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SEEDS = 2**32
@@ -56,7 +43,7 @@ class Plan:
     lab: str = "namespaces"
     hosts: Whereabouts | None = None
     nodes: int = 3
-    faults: tuple[str, ...] = USUAL_FAULTS
+    faults: tuple[str, ...] = USUAL
     interval_s: float = 5.0
     in_turns: bool = False
     proxy: Path | None = None
@@ -77,10 +64,11 @@ class Plan:
         _one_of("--reads", self.reads, READS)
         _one_of("lab", self.lab, LABS)
         for fault in self.faults:
-            _one_of("fault", fault, FAULTS)
-        if self.lab == "local" and "partition" in self.faults:
+            _one_of("fault", fault, tuple(KINDS))
+        grounded = [fault for fault in self.faults if KINDS[fault].own_network]
+        if self.lab == "local" and grounded:
             raise Refusal(
-                "local processes share one loopback, so there is nothing to partition; "
+                f"local processes share one loopback, so there is nothing to {grounded[0]}; "
                 "try --faults kill,pause, or leave out --local to use network namespaces"
             )
         if self.nodes < 2 and "partition" in self.faults:
@@ -96,7 +84,7 @@ class Plan:
     @property
     def proxied(self) -> bool:
         """Does any of its faults need proxies in front of the system?"""
-        return not set(PROXY_FAULTS).isdisjoint(self.faults)
+        return any(KINDS[fault].proxied for fault in self.faults)
 
     @property
     def name(self) -> str:

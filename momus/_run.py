@@ -16,8 +16,9 @@ from momus._answer import answer, print_json
 from momus._assembly import workload_of
 from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
+from momus._faults import USUAL
 from momus._judge import Request
-from momus._plan import USUAL_FAULTS, Plan
+from momus._plan import Plan
 from momus._replay import plan_again
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
@@ -190,6 +191,6 @@ def faults_named(text: str | None, lab: str, nodes: int) -> tuple[str, ...]:
     """The faults in a list with commas; without one, all that the lab can do."""
     if text is None:
         whole = lab == "local" or nodes < 2
-        return tuple(name for name in USUAL_FAULTS if not (whole and name == "partition"))
+        return tuple(name for name in USUAL if not (whole and name == "partition"))
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     return () if names == ("none",) else names

@@ -17,10 +17,11 @@ from cluster import Host, HostError, Unsupported
 from histories import Json
 from nemesis import grudges
 from nemesis import targets as targets_module
-from nemesis._debts import UNDO_TIMEOUT_S, Debts, ask_each, on_each, to_its_end
+from nemesis._debts import UNDO_TIMEOUT_S, ask_each, on_each, to_its_end
 from nemesis._fault import Field, Order, Proof, primaries_of, require
 from nemesis._filters import FILTER_NAMES, FILTERS, TRIAL_ADDRESSES, Filter, Strike
 from nemesis._links import Addresses, link_states, resolve
+from nemesis._of_hosts import OfHosts
 from nemesis.grudges import Grudge, Link
 from nemesis.targets import Observations, Target
 
@@ -30,7 +31,7 @@ _OF_THREE: Final = ("majority-ring", "bridge")
 """Shapes that fewer than three nodes do not have."""
 
 
-class Partition:
+class Partition(OfHosts):
     """Cuts links of the network between the nodes.
 
     `shapes` are names of `grudges.SHAPES` a schedule chooses from.  `targets` are the nodes
@@ -52,7 +53,7 @@ class Partition:
         filters: Sequence[str] = FILTER_NAMES,
         name: str = "partition",
     ) -> None:
-        self.name = name
+        super().__init__(name, targets)
         self.shapes = (shapes,) if isinstance(shapes, str) else tuple(shapes)
         strangers = [shape for shape in self.shapes if shape not in grudges.SHAPES]
         if strangers or not self.shapes:
@@ -66,11 +67,8 @@ class Partition:
             raise ValueError(
                 f"no filter is called {', '.join(unnamed)}; filters are {', '.join(known)}"
             )
-        self._targets = targets
-        self._system = system
+        self._asked = system
         self._candidates = [known[name] for name in filters]
-        self._field: Field | None = None
-        self._debts: Debts | None = None
         self._addresses: Addresses = {}
         self._filters: Mapping[str, Filter] = {}
         self._cut: frozenset[Link] = frozenset()
@@ -82,8 +80,9 @@ class Partition:
         if shape not in ("one", "one-way"):
             grudge = grudges.SHAPES[shape](nodes, random)
             return {"kind": shape, "grudge": grudges.to_json(grudge)}
-        chosen = self._targets(nodes, random, observed)
-        value: dict[str, Json] = {"kind": shape, "choice": self._targets.name}
+        (target,) = self._targets
+        chosen = target(nodes, random, observed)
+        value: dict[str, Json] = {"kind": shape, "choice": target.name}
         if chosen is None:  # the cluster will name them when it is struck
             return {**value, "targets": None}
         grudge = _apart(shape, nodes, chosen)
@@ -93,8 +92,7 @@ class Partition:
         """Find a way to drop packets on every host, and see that probes pass at all."""
         for host in field.hosts.values():
             require(host, "network", self.name)
-        self._field = field
-        self._debts = Debts(field.journal, self.name)
+        await super().setup(field)
         self._addresses = await resolve(field.hosts)
         _refuse_twins(field.hosts, self._addresses)
         self._filters = await self._find_filters()
@@ -106,7 +104,7 @@ class Partition:
         if isinstance(value, dict) and "grudge" in value:
             grudge = grudges.from_json(value["grudge"], nodes)
         elif isinstance(value, dict) and value.get("choice") == "primaries":
-            primaries = await primaries_of(self._system, nodes)
+            primaries = await primaries_of(self._asked, nodes)
             grudge = _apart(value.get("kind"), nodes, primaries)
             value = {**value, "targets": primaries}
         else:
@@ -156,16 +154,6 @@ class Partition:
         if not failed:
             self._cut = frozenset()
         return failed
-
-    @property
-    def field(self) -> Field:
-        assert self._field is not None, f"setup() of {self.name} comes before everything else"
-        return self._field
-
-    @property
-    def debts(self) -> Debts:
-        assert self._debts is not None, f"setup() of {self.name} comes before everything else"
-        return self._debts
 
     @property
     def _run(self) -> str:

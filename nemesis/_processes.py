@@ -11,15 +11,14 @@ import asyncio
 import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Final, NamedTuple, Protocol
 
 from cluster import Host
-from histories import Json
 from nemesis import targets as targets_module
-from nemesis._debts import Debts, ask_each, on_each
-from nemesis._fault import Field, Order, Proof, nodes_named, require
-from nemesis.targets import Observations, Target
+from nemesis._debts import ask_each, on_each
+from nemesis._fault import Field, Order, Proof, require
+from nemesis._of_hosts import OfHosts
+from nemesis.targets import Target
 
 SETTLE_S: Final = 5.0
 _POLL_S: Final = 0.05
@@ -100,49 +99,22 @@ def _process(stat: str) -> _Process:
     return _Process(stat.split(maxsplit=1)[0], fields[0], fields[2], fields[19])
 
 
-class OfProcesses:
-    """What both faults share: they choose, read and prove in the same way."""
+class OfProcesses(OfHosts):
+    """What faults of processes share: they need signals, and look at /proc."""
 
     lane = "process"
 
     def __init__(self, name: str, daemon: str, targets: Target | Sequence[Target]) -> None:
-        self.name = name
+        super().__init__(name, targets)
         self._daemon = daemon
-        self._targets = (targets,) if isinstance(targets, Target) else tuple(targets)
-        self._field: Field | None = None
-        self._debts: Debts | None = None
-
-    def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
-        target = random.choice(self._targets)
-        chosen = target(nodes, random, observed)
-        return {"targets": None if chosen is None else list(chosen), "choice": target.name}
 
     async def setup(self, field: Field) -> None:
         for host in field.hosts.values():
             require(host, "signals", self.name)
-        self._field = field
-        self._debts = Debts(field.journal, self.name)
-
-    async def read(self, value: Json) -> Order:
-        nodes = await nodes_named(value, self.field.nodes, self._system())
-        return Order(frozenset(nodes), tuple(nodes))
+        await super().setup(field)
 
     async def prove(self, things: frozenset[str]) -> Proof:
-        hosts = [host for name, host in self.field.hosts.items() if name in things]
-        return await self._sights(hosts)
-
-    @property
-    def field(self) -> Field:
-        assert self._field is not None, f"setup() of {self.name} comes before everything else"
-        return self._field
-
-    @property
-    def debts(self) -> Debts:
-        assert self._debts is not None, f"setup() of {self.name} comes before everything else"
-        return self._debts
-
-    def _system(self) -> object:
-        raise NotImplementedError
+        return await self._sights(self._hosts(things))
 
     async def _sights(self, hosts: Sequence[Host]) -> Proof:
         sights = await ask_each(hosts, lambda host: look(host, self._daemon))
@@ -197,7 +169,7 @@ class Kill(OfProcesses):
             await self._killed.kill(host)
             await self._await_state(host, lambda state: state == "gone")
 
-        return await on_each([self.field.hosts[node] for node in order.targets], strike)
+        return await on_each(self._hosts(order.targets), strike)
 
     async def heal(self) -> dict[str, str]:
         async def restart(host: Host) -> None:
@@ -237,10 +209,7 @@ class Pause(OfProcesses):
             await self._paused.pause(host)
             await self._await_state(host, lambda state: state != "running")
 
-        return await on_each([self.field.hosts[node] for node in order.targets], strike)
-
-    async def heal(self) -> dict[str, str]:
-        return await self.debts.pay()
+        return await on_each(self._hosts(order.targets), strike)
 
 
 def daemon_of(system: object) -> str:

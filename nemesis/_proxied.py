@@ -31,8 +31,9 @@ from cluster import (
 )
 from histories import Json
 from nemesis import targets as targets_module
-from nemesis._debts import Debts, ask_each, on_each
+from nemesis._debts import ask_each, on_each
 from nemesis._fault import Field, Order, Proof, nodes_named
+from nemesis._of_hosts import OfHosts
 from nemesis._passage import CLEAR, PROMISES, Passage, passage_state
 from nemesis.targets import Observations, Target
 
@@ -66,7 +67,7 @@ PROXY_FAULTS: Final[Mapping[str, _Kind]] = {
 """The kinds, with Toxiproxy's units: ms, KB/s, bytes; the slicer's delay is in µs."""
 
 
-class ProxyFault:
+class ProxyFault(OfHosts):
     """Trouble in the proxies in front of the targets; `kind` is one of `PROXY_FAULTS`.
 
     `attributes` replace defaults of the kind.  `routes` are the ports in front of which the
@@ -92,33 +93,27 @@ class ProxyFault:
             raise ValueError(f"no proxy does {kind!r}; known are {', '.join(PROXY_FAULTS)}")
         if not streams or set(streams) - set(STREAMS):
             raise ValueError(f"streams are {' and '.join(STREAMS)}, not {streams!r}")
-        self.name = kind if name is None else name
+        super().__init__(kind if name is None else name, targets)
         self._kind = PROXY_FAULTS[kind]
         self._promise = PROMISES[kind.replace("-", "_")]
         self.broken = frozenset({self._promise.word})
         self._attributes = dict(self._kind.attributes)
         self._streams = [stream for stream in STREAMS if stream in streams]
         self._attributes = self._checked(attributes or {})
-        self._system = system
-        self._targets = (targets,) if isinstance(targets, Target) else tuple(targets)
+        self._fronted = system
         self._route_names = None if routes is None else tuple(routes)
-        self._field: Field | None = None
-        self._debts: Debts | None = None
         self._struck: dict[str, dict[str, int]] = {}
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """The nodes, and what exactly is done to them."""
-        target = random.choice(self._targets)
-        chosen = target(nodes, random, observed)
-        value = {"targets": None if chosen is None else list(chosen), "choice": target.name}
+        value = super().choose(nodes, random, observed)
         return {**value, "attributes": self._attributes} if self._attributes else value
 
     async def setup(self, field: Field) -> None:
         """See that there are proxies on all hosts, and that they obey."""
-        self._field = field
-        self._debts = Debts(field.journal, self.name)
+        await super().setup(field)
         for host in field.hosts.values():
-            if not isinstance(self._system, Fronted) or self._system.front is None:
+            if not isinstance(self._fronted, Fronted) or self._fronted.front is None:
                 raise Unsupported(
                     host.name,
                     f"the fault {self.name!r} needs a proxy in front of the system, and there "
@@ -133,7 +128,7 @@ class ProxyFault:
 
     async def read(self, value: Json) -> Order:
         """The proxies in front of the named nodes, and the attributes of the toxic."""
-        nodes = await nodes_named(value, self.field.nodes, self._system)
+        nodes = await nodes_named(value, self.field.nodes, self._fronted)
         given = value.get("attributes") if isinstance(value, dict) else None
         attributes = self._checked(given or {})
         things = frozenset(f"{node}/{route.name}" for node in nodes for route in self._routes())
@@ -142,8 +137,7 @@ class ProxyFault:
 
     async def prove(self, things: frozenset[str]) -> Proof:
         """Talk through these proxies."""
-        nodes = {thing.partition("/")[0] for thing in things}
-        hosts = [host for name, host in self.field.hosts.items() if name in nodes]
+        hosts = self._hosts(frozenset(thing.partition("/")[0] for thing in things))
 
         async def look(host: Host) -> dict[str, tuple[str, str, bool]]:
             routes = [each for each in self._routes() if f"{host.name}/{each.name}" in things]
@@ -193,7 +187,7 @@ class ProxyFault:
                     for toxic in toxics:
                         await _put(api, proxy, toxic)
 
-        return await on_each([self.field.hosts[node] for node in order.targets], strike)
+        return await on_each(self._hosts(order.targets), strike)
 
     async def heal(self) -> dict[str, str]:
         """Take the toxics away, or switch the proxies on again."""
@@ -206,19 +200,9 @@ class ProxyFault:
         return failed
 
     @property
-    def field(self) -> Field:
-        assert self._field is not None, f"setup() of {self.name} comes before everything else"
-        return self._field
-
-    @property
-    def debts(self) -> Debts:
-        assert self._debts is not None, f"setup() of {self.name} comes before everything else"
-        return self._debts
-
-    @property
     def _front(self) -> ProxyFront:
-        assert self._system.front is not None, "seen to by setup()"
-        return self._system.front
+        assert self._fronted.front is not None, "seen to by setup()"
+        return self._fronted.front
 
     @property
     def _used_streams(self) -> list[str]:

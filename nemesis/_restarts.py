@@ -72,7 +72,7 @@ class Restart(OfProcesses):
         proof = await super().prove(things)
         pids = proof.evidence["pids"]
         assert isinstance(pids, dict)
-        hosts = [self.field.hosts[node] for node in things & self._before.keys()]
+        hosts = self._hosts(things & self._before.keys())
         sights = await ask_each(hosts, lambda host: look(host, self._daemon))
         states = dict(proof.states)
         for node, sight in sights.items():
@@ -85,7 +85,7 @@ class Restart(OfProcesses):
 
     async def inject(self, order: Order) -> dict[str, str]:
         """All targets at once."""
-        hosts = [self.field.hosts[node] for node in order.targets]
+        hosts = self._hosts(order.targets)
         return await on_each(hosts, self._restart)
 
     async def heal(self) -> dict[str, str]:
@@ -171,7 +171,7 @@ class CrashLoop(OfProcesses):
     async def prove(self, things: frozenset[str]) -> Proof:
         """Does the process become another one while we watch?"""
         proof = await super().prove(things)
-        hosts = [self.field.hosts[node] for node in things & self._loops.keys()]
+        hosts = self._hosts(things & self._loops.keys())
         watched = await ask_each(hosts, self._watched)
         words = {node: word for node, word in watched.items() if isinstance(word, str)}
         return Proof({**proof.states, **words}, proof.evidence)
@@ -185,7 +185,7 @@ class CrashLoop(OfProcesses):
                 enough = self._enough[host.name] = asyncio.Event()
                 self._loops[host.name] = asyncio.create_task(self._loop(host, enough))
 
-        return await on_each([self.field.hosts[node] for node in order.targets], strike)
+        return await on_each(self._hosts(order.targets), strike)
 
     async def heal(self) -> dict[str, str]:
         """Let each loop come to the end of its round, and start what does not run."""

@@ -13,14 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 import checker
-import nemesis
 import reports
 from cluster import Host
 from generators import play
 from histories import Op, Store
 from momus._assembly import system_of
 from momus._cli import cli
-from momus._plan import PROXY_FAULTS, Plan
+from momus._plan import Plan
 
 
 class Toy:
@@ -263,7 +262,6 @@ def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_made(options: 
 
 
 def test_a_plan_knows_the_faults_of_proxies_and_puts_proxies_in_front_for_them() -> None:
-    assert set(PROXY_FAULTS) == set(nemesis.PROXY_FAULTS)
     plan = Plan("etcd", lab="local", faults=("kill", "latency"), proxy=Path("/opt/toxiproxy"))
     system: Any = system_of(plan.settled())
     assert system.front is not None

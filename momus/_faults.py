@@ -1,0 +1,40 @@
+"""The faults that `momus run --faults` knows, a row each: how it is made and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import nemesis
+from nemesis import Fault, Target
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row: `make` gets the system under test and the targets that a schedule chooses from.
+
+    `own_network` faults need nodes with a network of their own, so they are refused for
+    local processes; `proxied` ones need a proxy in front of every member.
+    """
+
+    make: Callable[[Any, Target], Fault]
+    own_network: bool = False
+    proxied: bool = False
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "kill": Kind(nemesis.Kill),
+    "pause": Kind(nemesis.Pause),
+    "restart": Kind(nemesis.Restart),
+    "rolling-restart": Kind(lambda system, _targets: nemesis.RollingRestart(system)),
+    "crash-loop": Kind(nemesis.CrashLoop),
+    "partition": Kind(lambda _system, _targets: nemesis.Partition(), own_network=True),
+    **{
+        name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS
+    },
+}
+
+USUAL: Final = ("kill", "pause", "partition")
+"""What strikes if nobody says otherwise."""
