@@ -18,10 +18,7 @@ them as arguments and never become part of a script.  Both can be run again with
 `block` adds what is missing, `undo` succeeds when there is nothing (left) to undo and
 fails when it could not look.
 
-A driver may be killed while its `block` is on its way to a host, and `momus heal` must not
-overtake it.  So each block bears the name of its strike; undoing a strike first waits for
-a block at work, and then bars the strike from ever being begun, by a line in a file of the
-run's own directory on the host, which is also the lock.
+A `block` still on its way when its driver is killed cannot overtake its undo: see `_strikes`.
 """
 
 from __future__ import annotations
@@ -34,23 +31,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-_PREFACE = "PATH=$PATH:/usr/sbin:/sbin; "
+from nemesis._strikes import BAR_STRIKE, BEGIN_STRIKE
 
-# $1 the run's directory on the host, $2 the strike.
-_BEGIN_STRIKE = """
-exec 9>>"$1/strikes-undone" || exit 1
-if command -v flock >/dev/null; then flock -w 10 9 || exit 1; fi
-! grep -qx "$2" "$1/strikes-undone" || { echo "$2 has been undone" >&2; exit 1; }
-shift 2
-"""
-_BAR_STRIKE = """
-if (: >>"$1/strikes-undone") 2>/dev/null; then
-  exec 9>>"$1/strikes-undone"
-  if command -v flock >/dev/null; then flock -w 10 9 || exit 1; fi
-  echo "$2" >&9
-fi
-shift 2
-"""
+_PREFACE = "PATH=$PATH:/usr/sbin:/sbin; "
 
 # Today's iptables is a front for nftables.  Where no table of it exists yet it makes one, and
 # leaves it behind, empty; with nft at hand such a host is better served by a table of our own.
@@ -175,7 +158,7 @@ class Filter:
         """The command that drops packets from (or to) the addresses of the strike."""
         script = {"iptables": _IPTABLES_BLOCK, "nft": _NFT_BLOCK, "ip rule": _IP_RULE_BLOCK}
         return _command(
-            _BEGIN_STRIKE + script[self.name],
+            BEGIN_STRIKE + script[self.name],
             [*strike.place, *self._names(strike.run), *map(_literal, strike.addresses)],
         )
 
@@ -188,7 +171,7 @@ class Filter:
             "nft": names[:1],
             "ip rule": [*names, *map(_literal, strike.addresses)],
         }
-        return _command(_BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
+        return _command(BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
 
     def _tools(self, addresses: Sequence[str]) -> list[str]:
         """iptables has one tool for each family of addresses, the others one for both."""

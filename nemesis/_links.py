@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
 import uuid
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from cluster import Completed, Host, HostError
 from nemesis import _probe_program
 from nemesis._debts import ask_each
+from nemesis._programs import probe_command, text_of
 from nemesis.grudges import Link
 
 WINDOW_S: Final = 0.8
@@ -31,16 +30,7 @@ ATTEMPTS_MAX: Final = 4
 PORTS: Final = range(61_000, 65_000)
 """Above the range from which the kernel takes the local ports of outgoing connections."""
 
-# $1 the request, then the Pythons to try; the program comes over standard input.
-_RUN: Final = """
-request=$1; shift
-for python; do
-  if command -v "$python" >/dev/null 2>&1; then exec "$python" -I -S - "$request"; fi
-done
-echo "no python3 here" >&2; exit 127
-"""
-_PYTHONS: Final = ("/usr/bin/python3", "python3", "/usr/libexec/platform-python")
-_PROGRAM: Final = Path(_probe_program.__file__).read_bytes()
+_PROGRAM: Final = text_of(_probe_program).encode()
 
 Addresses: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """For each node the addresses by which it knows each other node."""
@@ -110,9 +100,7 @@ async def _ask(
             "seconds": window_s,
             "peers": {peer: known[0] for peer, known in addresses[host.name].items()},
         }
-        # On this machine the driver's own Python is the one that is certainly there.
-        own = (sys.executable,) if host.kind in ("netns", "local") else ()
-        argv = ["sh", "-c", _RUN, "momus-probe", json.dumps(request), *own, *_PYTHONS]
+        argv = probe_command(host, request)
         done = await host.run(argv, input=_PROGRAM, timeout_s=window_s + 10.0, check=False)
         return done, time.monotonic()
 
