@@ -2,6 +2,7 @@
 
 from cluster._command import CommandHost
 from cluster._etcd import Etcd, etcd_binary
+from cluster._faked_clock import FakedClock
 from cluster._front import ProxyFront, Route
 from cluster._heal import Healed, heal, host_from_spec, journals
 from cluster._host import (
@@ -30,7 +31,15 @@ from cluster._namespaces import NamespaceHost, namespaces
 from cluster._posix import PosixHost
 from cluster._ssh import SshHost, ssh
 from cluster._standing import NotALab, StandingLab, lab_down, lab_up
-from cluster._system import Client, Fronted, HasPrimaries, Observable, System
+from cluster._system import (
+    Client,
+    Clocked,
+    Fronted,
+    HasPrimaries,
+    Observable,
+    System,
+    TellsTime,
+)
 from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
 from cluster._transports import Transport, host_at, lab, refuse_impossible
 
@@ -38,12 +47,14 @@ __all__ = [
     "JOURNAL_NAME",
     "BadResponse",
     "Client",
+    "Clocked",
     "CommandHost",
     "Completed",
     "Connection",
     "Daemon",
     "Entry",
     "Etcd",
+    "FakedClock",
     "ForeignSettings",
     "Fronted",
     "HasPrimaries",
@@ -70,6 +81,7 @@ __all__ = [
     "SshSettings",
     "StandingLab",
     "System",
+    "TellsTime",
     "Toxic",
     "Toxiproxy",
     "ToxiproxyError",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from cluster._faked_clock import FakedClock
 from cluster._front import ProxyFront
 from cluster._host import Host
 from histories import Json, Op
@@ -112,3 +113,20 @@ class Fronted(Protocol):
 
     @property
     def front(self) -> ProxyFront | None: ...
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A system whose daemons are started with clocks of their own, if `clock` is not None."""
+
+    @property
+    def clock(self) -> FakedClock | None: ...
+
+
+@runtime_checkable
+class TellsTime(Protocol):
+    """A system whose members can be asked what time it is."""
+
+    async def told_time(self, host: Host) -> float:
+        """The member's own clock now, in seconds since 1970; `OSError` if it is silent."""
+        ...

@@ -1,9 +1,10 @@
 """What a host can do, and the command that gives it what it lacks.
 
 Each capability is a `Check`: a constant shell script that answers by its exit code, with a
-line on its standard output for what it found or what is missing.  Nothing is changed on the
-host: what must be tried to be known (packet filters, netem) is tried in a network namespace
-that ends with the script, or, like a control group, is removed by it.
+line on its standard output for what it found or what is missing, and perhaps a line "mend: "
+with the command that helps.  Nothing is changed on the host: what must be tried to be known
+(packet filters, netem) is tried in a network namespace that ends with the script, or, like a
+control group, is removed by it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from cluster import HostError, PosixHost, Settings, SshSettings, host_at
+from cluster._faked_clock import LIBRARY
+from nemesis._clock_ways import CAN_SET
 
 TIMEOUT_S: Final = 20.0
 OFFSET_MAX_S: Final = 0.5
@@ -169,34 +172,14 @@ CHECKS: Final = (
     Check(
         "clock",
         "skew, jump, strobe, drift",
-        """
-        [ "$2" != "$(cat /proc/sys/kernel/random/boot_id)" ] ||
-            { echo "it is the clock of the driver, too"; exit 1; }
-        read -r inside outside many < /proc/self/uid_map
-        while read -r name value; do [ "$name" = CapEff: ] && may=$value; done < /proc/self/status
-        [ "$many" = 4294967295 ] && [ $((0x$may >> 25 & 1)) = 1 ] ||
-            { echo "we may not set it (CAP_SYS_TIME)"; exit 1; }
-        for each in /proc/[0-9]*/comm; do
-            read -r name < "$each" && case $name in chronyd|ntpd|systemd-timesyn)
-                echo "can be set; $name runs, and would set it right"; exit 0;;
-            esac
-        done 2>/dev/null
-        echo "can be set"
-        """,
+        CAN_SET,
         root=True,
         mend="# a machine of its own; or per process, by libfaketime",
     ),
     Check(
         "libfaketime",
         "the clock of one process",
-        """
-        for each in /usr/lib/*/faketime/libfaketime.so.1 /usr/lib/faketime/libfaketime.so.1 \\
-            /usr/lib64/faketime/libfaketime.so.1 /usr/local/lib/faketime/libfaketime.so.1; do
-            [ -e "$each" ] && { echo "$each"; exit 0; }
-        done
-        echo "not installed"
-        exit 1
-        """,
+        LIBRARY,
         package=_everywhere("libfaketime", apt_get="faketime"),
     ),
 )
@@ -274,9 +257,10 @@ async def _try(
     detail = lines[0] if lines else ""
     if done.code == 0:
         return _finding(check, True, detail, "")
+    told = next((line[6:] for line in lines if line.startswith("mend: ")), "")
     # A script that ends with 2 has found the program, and the kernel wanting.
     install = _INSTALL[manager].format(check.package[manager]) if check.package and manager else ""
-    mend = (check.mend if done.code == 2 else install) or check.mend or install
+    mend = told or (check.mend if done.code == 2 else install) or check.mend or install
     sudo = "sudo " if isinstance(settings, SshSettings) and settings.user != "root" else ""
     return _finding(check, False, detail, mend if mend.startswith("#") else sudo + mend)
 

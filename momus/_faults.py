@@ -34,6 +34,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     **{
         name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS
     },
+    **{name: Kind(partial(nemesis.ClockFault, name)) for name in nemesis.CLOCK_FAULTS},
 }
 
 USUAL: Final = ("kill", "pause", "partition")

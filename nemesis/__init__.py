@@ -12,6 +12,7 @@ and the undo of everything is in the journal before any host is touched:
 
 from cluster import Unsupported
 from nemesis import grudges, targets
+from nemesis._clocks import CLOCK_FAULTS, ClockFault
 from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._nemesis import Nemesis, NotHealed
 from nemesis._partition import Partition
@@ -23,7 +24,9 @@ from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
 __all__ = [
+    "CLOCK_FAULTS",
     "PROXY_FAULTS",
+    "ClockFault",
     "CrashLoop",
     "Fault",
     "Field",
