@@ -28,6 +28,7 @@ from cluster._labfile import (
 )
 from cluster._local import LocalHost, free_port, local
 from cluster._namespaces import NamespaceHost, namespaces
+from cluster._observer import ROUNDS_HZ_MAX, Observer
 from cluster._posix import PosixHost
 from cluster._ssh import SshHost, ssh
 from cluster._standing import NotALab, StandingLab, lab_down, lab_up
@@ -45,6 +46,7 @@ from cluster._transports import Transport, host_at, lab, refuse_impossible
 
 __all__ = [
     "JOURNAL_NAME",
+    "ROUNDS_HZ_MAX",
     "BadResponse",
     "Client",
     "Clocked",
@@ -70,6 +72,7 @@ __all__ = [
     "NotALab",
     "NotSent",
     "Observable",
+    "Observer",
     "PosixHost",
     "Progress",
     "ProxyFront",

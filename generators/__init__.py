@@ -1,7 +1,7 @@
 """What to do next: pure generators, workloads made of them, and the runner that plays them."""
 
 from generators._choice import any_of, flip_flop, mix
-from generators._client import Blocking, BlockingClient, Client, NemesisLike
+from generators._client import Blocking, BlockingClient, Client, NemesisLike, ObserverLike
 from generators._clock import Clock, LoopClock, MonotonicClock
 from generators._context import Context, Thread
 from generators._keys import concurrent_keys, sequential_keys
@@ -51,6 +51,7 @@ __all__ = [
     "LoopClock",
     "MonotonicClock",
     "NemesisLike",
+    "ObserverLike",
     "Outcome",
     "Pending",
     "SetupFailed",

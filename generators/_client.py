@@ -9,7 +9,8 @@ and are recorded as ``fail``; of any other nobody can know, and it becomes an ``
 After an ``info`` the client is closed and never used again: a late answer on its
 connection could be taken for the answer to another question.
 
-A *nemesis* is the client of the nemesis worker; its "node" is the whole cluster.
+A *nemesis* is the client of the nemesis worker; its "node" is the whole cluster.  An
+*observer* is no worker: it has no operations to do, and tells what it sees.
 
 `Blocking` makes a client of an ordinary, blocking one.
 """
@@ -69,6 +70,18 @@ class NemesisLike(Protocol):
 
     async def teardown(self) -> None:
         """Mend everything that is still broken; after the load, whatever happened."""
+        ...
+
+
+class ObserverLike(Protocol):
+    """Somebody who watches the cluster while it is under load."""
+
+    async def watch(self, tell: Callable[[Op], object], now: Callable[[], int]) -> None:
+        """Watch until cancelled, and then leave no task behind.
+
+        `tell` records what was seen: an ``ok``, or a ``fail`` where nobody answered.
+        `now` is the time of the run, in ns.
+        """
         ...
 
 

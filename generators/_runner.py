@@ -31,7 +31,7 @@ from generators._protocol import PENDING, SLEEP, Generator, GeneratorError, is_d
 from generators._test import EventRecorder, Test
 from generators._validation import problem_with
 from generators._worker import NO_CLIENT, Worker, description
-from histories import Event, EventType, Op
+from histories import OBSERVER, Event, EventType, Op
 
 _log = logging.getLogger("momus.run")
 
@@ -70,7 +70,12 @@ class Runner:
             test.concurrency,
             seed=test.seed,
             nemesis=test.nemesis is not None,
-            meta={**test.meta, "name": test.name, "nodes": list(test.nodes)},
+            meta={
+                **test.meta,
+                "name": test.name,
+                "nodes": list(test.nodes),
+                "seed": test.seed,
+            },
         )
         self._random = ctx.random
         self._meta = ctx.meta
@@ -80,6 +85,7 @@ class Runner:
         self._processes = ctx.processes
         self._workers: list[Worker] = []
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._naps: dict[int, Handle] = {}
         self._began_ns = 0
         self._last_ns = -1
@@ -106,6 +112,10 @@ class Runner:
             self._workers.append(self._worker(thread))
         if self._test.nemesis is not None:
             self._workers.append(self._worker(self._concurrency))
+        if self._test.observer is not None:
+            watching = self._test.observer.watch(self._observed, self._now)
+            self._watching = self._loop.create_task(watching)
+            self._watching.add_done_callback(self._watched)
         self._pump_soon()
         try:
             await self._done
@@ -134,6 +144,8 @@ class Runner:
         for worker in self._workers:
             worker.retire()
         tasks = list(self._tasks)
+        if self._watching is not None:
+            tasks.append(self._watching)  # called off when the load ended
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=timeout_s)
@@ -345,6 +357,53 @@ class Runner:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._break(error)
 
+    # -- observations --------------------------------------------------------------------
+
+    def _observed(self, op: Op) -> None:
+        """Record what the observer saw, and tell the generator, who may have waited for it."""
+        if self._over or self._watching is None:
+            return
+        record = self._record
+        now = max(self._now(), self._last_ns + 1)
+        try:
+            event = record(now, OBSERVER, op.type, op.f, op.key, op.value, op.error, op.node)
+        except Exception as refused:  # it is not JSON, say, and the next one will not be either
+            self.trouble.append(
+                f"an observation cannot be recorded, so the observer is called off: "
+                f"{description(refused)}"
+            )
+            self._watching.cancel()
+            return
+        self._last_ns = now
+        if self._on_event is not None:
+            self._tell(event)
+        gen = self._gen
+        if gen is not None and not is_deaf(gen):
+            ctx = Context(
+                now,
+                self._free,
+                self._threads,
+                self._processes,
+                self._random,
+                self._concurrency,
+                self._meta,
+            )
+            try:
+                self._gen = _told(gen, ctx, event)
+            except GeneratorError as error:
+                self._break(error)
+        self._pump_soon()
+
+    def _watched(self, watching: asyncio.Task[None]) -> None:
+        if watching.cancelled():
+            return
+        error = watching.exception()
+        why = "it ended" if error is None else description(error)
+        self.trouble.append(f"the observer left before the end of the run: {why}")
+
+    def _now(self) -> int:
+        return self._clock.now() - self._began_ns
+
     # -- time ----------------------------------------------------------------------------
 
     def _wake_at(self, time_ns: int) -> None:
@@ -437,6 +496,8 @@ class Runner:
     def _call_off(self) -> None:
         for alarm in (self._pump_alarm, self._sweep_alarm, *self._naps.values()):
             alarm.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
 
     def _break(self, error: BaseException) -> None:
         if self.error is None:

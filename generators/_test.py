@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
-from generators._client import Client, NemesisLike
+from generators._client import Client, NemesisLike, ObserverLike
 from generators._protocol import Liftable
 from histories import Event, EventType, Json, Process
 
@@ -19,8 +19,9 @@ class Test:
 
     Worker ``i`` of the `concurrency` client workers talks to node ``i % len(nodes)``.
     An operation that takes longer than `op_timeout_s` (`nemesis_timeout_s` for the nemesis)
-    ends in ``info``.  The run is broken off when the generator keeps everybody waiting for
-    `stall_limit_s` with nothing under way.
+    ends in ``info``.  The `observer` watches from the first operation to the last; what it
+    tells is recorded, and the generator hears of it.  The run is broken off when the generator
+    keeps everybody waiting for `stall_limit_s` with nothing under way.
     """
 
     __test__: ClassVar[bool] = False  # not a test case of pytest's
@@ -30,6 +31,7 @@ class Test:
     client: Client
     generator: Liftable
     nemesis: NemesisLike | None = None
+    observer: ObserverLike | None = None
     concurrency: int = 10
     seed: int = 0
     op_timeout_s: float = 5.0

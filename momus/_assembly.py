@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Final
 
 import cluster
 import generators
 import nemesis
 from cluster import Host, Journal, System
-from generators import Context, Generator, Test, Workload
-from histories import NEMESIS, Op
+from generators import Generator, Test, Workload
 from momus._faults import KINDS
 from momus._plan import Plan
 from momus._replay import orders_of
@@ -63,22 +62,16 @@ def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
         return None
     if plan.replay is not None:
         return nemesis.replay(orders_of(plan.replay))
-    if not plan.in_turns:
-        return nemesis.schedule(faults, plan.interval_s)
-    turns = [_turn(fault, plan.interval_s) for fault in faults]
-    return generators.nemesis(generators.cycle(turns))
+    if plan.in_turns:
+        return nemesis.turns(faults, plan.interval_s)
+    return nemesis.schedule(faults, plan.interval_s)
 
 
-def _turn(fault: nemesis.Fault, interval_s: float) -> list[Any]:
-    """Quiet, then the fault in force, each for `interval_s`."""
-
-    def start(ctx: Context) -> Op:
-        value = fault.choose(tuple(ctx.meta["nodes"]), ctx.random, {})
-        return Op(f"start-{fault.name}", value, process=NEMESIS)
-
-    stop = Op(f"stop-{fault.name}", process=NEMESIS)
-    wait = generators.sleep(interval_s)
-    return [wait, generators.once(start), wait, stop]
+def _observer(plan: Plan, system: System, hosts: Sequence[Host]) -> cluster.Observer | None:
+    """Who asks the nodes what they think; nobody where the system does not tell."""
+    if not plan.observe_hz or not isinstance(system, cluster.Observable):
+        return None
+    return cluster.Observer(system, hosts, plan.observe_hz)
 
 
 def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal) -> Test:
@@ -100,6 +93,7 @@ def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal
         client=system.client(workload=plan.workload, reads=plan.reads, timeout_s=plan.op_timeout_s),
         generator=generator,
         nemesis=nemesis.Nemesis(faults, hosts, journal) if faults else None,
+        observer=_observer(plan, system, hosts),
         concurrency=plan.concurrency,
         seed=plan.seed,
         op_timeout_s=plan.op_timeout_s + 1.0,

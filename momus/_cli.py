@@ -194,6 +194,13 @@ def convert(name: str, target: str, **options: Any) -> int:
     type=Duration(),
     help="After this long an answer no longer counts: info.",
 )
+@click.option(
+    "--observe",
+    default=2.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="How often a second every node is asked what it thinks; 0: never.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cluster import ROUNDS_HZ_MAX
 from momus._exits import Refusal
 from momus._faults import KINDS, USUAL
 from momus._version import version
@@ -34,6 +35,7 @@ class Plan:
     `in_turns` has the faults strike one after the other in the order given, instead of at
     random.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
     With `replay`, the folder of a run, the faults strike as they did in that run.
+    `observe_hz` is how often a second every node is asked what it thinks (0: never).
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
 
@@ -54,6 +56,7 @@ class Plan:
     keys: int = 0
     ops_per_key: int = 200
     op_timeout_s: float = 2.0
+    observe_hz: float = 2.0
     seed: int = -1
     store: Path = field(default_factory=lambda: Path("store"))
 
@@ -77,6 +80,11 @@ class Plan:
             raise Refusal("the hosts have no name yet; try --lab lab.toml")
         if self.nodes < 1 or self.concurrency < 0 or self.time_limit_s <= 0:
             raise Refusal("nodes and time limit must be above zero, and concurrency not below")
+        if not 0 <= self.observe_hz <= ROUNDS_HZ_MAX:
+            raise Refusal(
+                f"nodes are asked at most {ROUNDS_HZ_MAX:g} times a second; "
+                "try --observe 2, or 0 for never"
+            )
         concurrency = self.concurrency or 4 * self.nodes
         seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
         return replace(self, concurrency=concurrency, seed=seed)
@@ -124,6 +132,7 @@ class Plan:
         words += ["--in-turns"] if self.in_turns else []
         words += ["--proxy", str(self.proxy)] if self.proxy else []
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
+        words += ["--op-timeout", f"{self.op_timeout_s:g}", "--observe", f"{self.observe_hz:g}"]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
         return shlex.join(words)
 

@@ -140,6 +140,7 @@ def run_system(
     keys: int | None,
     ops_per_key: int,
     op_timeout: float,
+    observe: float,
     seed: int | None,
     store: Path,
     as_json: bool,
@@ -172,6 +173,7 @@ def run_system(
         keys=keys or 0,
         ops_per_key=ops_per_key,
         op_timeout_s=op_timeout,
+        observe_hz=observe,
         seed=-1 if seed is None else seed,
         store=store,
     )

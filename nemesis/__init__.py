@@ -19,7 +19,7 @@ from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
 from nemesis._proxied import PROXY_FAULTS, ProxyFault
 from nemesis._restarts import CrashLoop, Restart, RollingRestart
-from nemesis._schedule import final, replay, schedule, script
+from nemesis._schedule import final, replay, schedule, script, turns
 from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
@@ -49,4 +49,5 @@ __all__ = [
     "schedule",
     "script",
     "targets",
+    "turns",
 ]

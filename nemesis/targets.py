@@ -6,7 +6,7 @@ Schedules call it while they make an operation, so every choice is in the histor
 any host is touched, and a run can be replayed from its history alone.
 
 The one target that cannot always be chosen that early is `primaries`: only the cluster
-knows them.  Where nothing has been observed yet it answers None, "ask the cluster", and
+knows them.  Where nobody was observed to be one it answers None, "ask the cluster", and
 the nemesis does so the moment it strikes and writes the answer into the completion.
 """
 
@@ -56,8 +56,8 @@ def majority_size(nodes: int) -> int:
 
 
 def _primaries(_nodes: Sequence[str], _random: Random, observed: Observations) -> Choice:
-    seen = observed.get("primaries")
-    return None if seen is None else tuple(seen)
+    # A cluster that was last seen between two primaries may have one when it is struck.
+    return tuple(observed.get("primaries") or ()) or None
 
 
 none = Target("none", lambda _nodes, _random, _observed: ())

@@ -1,10 +1,16 @@
-"""What all tests share: how Hypothesis chooses its examples.
+"""What all tests share: how Hypothesis chooses its examples, and runs in virtual time.
 
 In CI every run tries the same examples, so that a red build is about the change in it. On a
 developer's machine each run tries new ones. Both print what replays a failure.
 """
 
+from __future__ import annotations
+
+import asyncio
 import os
+import selectors
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -19,3 +25,43 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line above the tests: which profile chose Hypothesis's examples."""
     seed = config.getoption("hypothesis_seed", default=None)
     return f"examples: profile {PROFILE}" + (f", seed {seed}" if seed is not None else "")
+
+
+T = TypeVar("T")
+
+
+class _LeapingSelector(selectors.SelectSelector):
+    """Instead of waiting for a while, lets that while have passed."""
+
+    leap: Callable[[float], None]
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "everybody waits for ever: nothing is scheduled"
+            self.leap(timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop that never waits: its clock leaps to the next thing to do."""
+
+    def __init__(self) -> None:
+        self._virtual_s = 0.0
+        selector = _LeapingSelector()
+        selector.leap = self._leap
+        super().__init__(selector)
+
+    def time(self) -> float:
+        return self._virtual_s
+
+    def _leap(self, seconds: float) -> None:
+        self._virtual_s += seconds
+
+
+@pytest.fixture
+def virtually() -> Iterator[Callable[[Coroutine[Any, Any, T]], T]]:
+    """Run a coroutine in virtual time: minutes are over at once, and come out the same."""
+    loop = VirtualLoop()
+    yield loop.run_until_complete
+    loop.close()

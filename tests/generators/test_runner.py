@@ -13,7 +13,7 @@ import pytest
 
 import generators as gen
 from generators import Context, LoopClock, Outcome, Test, play
-from histories import Event, Op
+from histories import Event, Op, Recorder
 
 READS = gen.repeat(Op("read"))
 
@@ -520,6 +520,76 @@ def test_a_whole_test_heals_and_reads_at_last(run: Any) -> None:
     assert 400 < len(stored) < 600
     assert outcome.error is None
     assert nemesis.torn_down
+
+
+# The observer.
+
+
+class Watching:
+    """Tells something every second, and says whether it was let go."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+        self.ended = False
+
+    async def watch(self, tell: Callable[[Op], object], now: Callable[[], int]) -> None:
+        try:
+            for value in self.values:
+                tell(Op("observe", value, process="observer", type="ok", node="n2"))
+                await asyncio.sleep(1)
+            await asyncio.sleep(1000)
+        finally:
+            self.ended = True
+
+
+def test_what_an_observer_tells_is_recorded_between_the_operations_and_ends_with_them(
+    run: Any,
+) -> None:
+    observer = Watching(1, 2, 3, 4, 5, 6)
+    load = gen.clients(gen.time_limit(3.5, READS))
+    events, outcome = run(Slow(), load, observer=observer, concurrency=1)
+    seen = [event for event in events if event.process == "observer"]
+    assert [event.value for event in seen] == [1, 2, 3, 4, 5]
+    assert {(event.type, event.f, event.node) for event in seen} == {("ok", "observe", "n2")}
+    assert observer.ended
+    assert (outcome.operations, outcome.trouble, outcome.error) == (4, (), None)
+
+
+def test_a_generator_of_the_nemesis_hears_of_observations(run: Any) -> None:
+    class Listening:
+        def op(self, ctx: Context) -> Any:
+            return gen.PENDING, self
+
+        def update(self, ctx: Context, event: Event) -> Any:
+            return gen.lift(Op("strike")) if event.value == "now" else self
+
+    load = gen.clients(gen.time_limit(3, READS), Listening())
+    observer = Watching("wait", "now")
+    events, _ = run(Slow(), load, observer=observer, nemesis=Nemesis(), concurrency=1)
+    [strike, _] = [event for event in events if event.f == "strike"]
+    assert seconds(strike) == 1.0
+
+
+def test_an_observer_that_fails_is_trouble_and_no_more(run: Any) -> None:
+    class Failing:
+        async def watch(self, tell: Any, now: Any) -> None:
+            raise RuntimeError("blind")
+
+    _, outcome = run(Slow(), gen.clients(gen.limit(2, READS)), observer=Failing())
+    assert outcome.error is None
+    assert outcome.trouble == ("the observer left before the end of the run: RuntimeError: blind",)
+
+
+def test_an_observation_that_cannot_be_recorded_is_trouble_and_no_more(tmp_path: Any) -> None:
+    async def main() -> Outcome:
+        test = run_of(Fake(), gen.limit(50, READS), observer=Watching({1, 2}))
+        with Recorder(tmp_path / "history.jsonl") as recorder:
+            return await play(test, recorder)
+
+    outcome = asyncio.run(main())
+    assert (outcome.ok, outcome.error) == (50, None)
+    assert len(outcome.trouble) == 1
+    assert "cannot be recorded" in outcome.trouble[0]
 
 
 # The end, however it comes.
