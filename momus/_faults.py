@@ -31,6 +31,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     "rolling-restart": Kind(lambda system, _targets: nemesis.RollingRestart(system)),
     "crash-loop": Kind(nemesis.CrashLoop),
     "partition": Kind(lambda _system, _targets: nemesis.Partition(), own_network=True),
+    "cpu-quota": Kind(nemesis.CpuQuota),
+    "memory-limit": Kind(nemesis.MemoryLimit),
+    "memory-balloon": Kind(lambda system, targets: nemesis.MemoryBalloon(targets, system=system)),
+    "io-throttle": Kind(nemesis.IoThrottle),
+    "file-descriptors": Kind(nemesis.FileDescriptors),
+    "process-table": Kind(nemesis.ProcessTable),
     **{
         name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS
     },

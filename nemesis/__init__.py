@@ -12,12 +12,15 @@ and the undo of everything is in the journal before any host is touched:
 
 from cluster import Unsupported
 from nemesis import grudges, targets
+from nemesis._balloon import MemoryBalloon
 from nemesis._clocks import CLOCK_FAULTS, ClockFault
+from nemesis._descriptors import FileDescriptors
 from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._nemesis import Nemesis, NotHealed
 from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
 from nemesis._proxied import PROXY_FAULTS, ProxyFault
+from nemesis._quotas import CpuQuota, IoThrottle, MemoryLimit, ProcessTable
 from nemesis._restarts import CrashLoop, Restart, RollingRestart
 from nemesis._schedule import final, replay, schedule, script, turns
 from nemesis.grudges import Grudge
@@ -27,16 +30,22 @@ __all__ = [
     "CLOCK_FAULTS",
     "PROXY_FAULTS",
     "ClockFault",
+    "CpuQuota",
     "CrashLoop",
     "Fault",
     "Field",
+    "FileDescriptors",
     "Grudge",
+    "IoThrottle",
     "Kill",
+    "MemoryBalloon",
+    "MemoryLimit",
     "Nemesis",
     "NotHealed",
     "Order",
     "Partition",
     "Pause",
+    "ProcessTable",
     "Proof",
     "ProxyFault",
     "Restart",

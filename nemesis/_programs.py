@@ -74,6 +74,12 @@ def undo_command(
     return ["sh", "-c", script, "momus-undo", *arguments]
 
 
+def daemon_command(host: Host, program: ModuleType, request: Mapping[str, Json]) -> list[str]:
+    """Becomes the program, for `Host.start`."""
+    arguments = [text_of(program), json.dumps(request), *pythons(host)]
+    return ["sh", "-c", _RUN_TEXT, "momus-program", *arguments]
+
+
 async def ask(
     host: Host,
     program: ModuleType,
