@@ -24,6 +24,10 @@ class Kind:
     proxied: bool = False
 
 
+def _packets(name: str, system: Any, targets: Target) -> Fault:
+    return nemesis.PacketFault(name, targets, system=system)
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "kill": Kind(nemesis.Kill),
     "pause": Kind(nemesis.Pause),
@@ -37,6 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "io-throttle": Kind(nemesis.IoThrottle),
     "file-descriptors": Kind(nemesis.FileDescriptors),
     "process-table": Kind(nemesis.ProcessTable),
+    **{name: Kind(partial(_packets, name), own_network=True) for name in nemesis.PACKET_FAULTS},
     **{
         name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS
     },

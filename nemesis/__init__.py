@@ -17,6 +17,7 @@ from nemesis._clocks import CLOCK_FAULTS, ClockFault
 from nemesis._descriptors import FileDescriptors
 from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._nemesis import Nemesis, NotHealed
+from nemesis._packets import PACKET_FAULTS, PacketFault
 from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
 from nemesis._proxied import PROXY_FAULTS, ProxyFault
@@ -28,6 +29,7 @@ from nemesis.targets import Target
 
 __all__ = [
     "CLOCK_FAULTS",
+    "PACKET_FAULTS",
     "PROXY_FAULTS",
     "ClockFault",
     "CpuQuota",
@@ -43,6 +45,7 @@ __all__ = [
     "Nemesis",
     "NotHealed",
     "Order",
+    "PacketFault",
     "Partition",
     "Pause",
     "ProcessTable",

@@ -150,16 +150,14 @@ class Filter:
         `sparing`: not where using it leaves a trace that the next filter would not leave.
         """
         script = {"iptables": _IPTABLES_LOOK, "nft": _NFT_LOOK, "ip rule": _IP_RULE_LOOK}
-        return _command(
-            script[self.name], ["true" if sparing else "false", *self._tools(addresses)]
-        )
+        return command(script[self.name], ["true" if sparing else "false", *self._tools(addresses)])
 
     def block(self, strike: Strike) -> list[str]:
         """The command that drops packets from (or to) the addresses of the strike."""
         script = {"iptables": _IPTABLES_BLOCK, "nft": _NFT_BLOCK, "ip rule": _IP_RULE_BLOCK}
-        return _command(
+        return command(
             BEGIN_STRIKE + script[self.name],
-            [*strike.place, *self._names(strike.run), *map(_literal, strike.addresses)],
+            [*strike.place, *self._names(strike.run), *map(literal, strike.addresses)],
         )
 
     def undo(self, strike: Strike) -> list[str]:
@@ -169,15 +167,15 @@ class Filter:
         rest = {
             "iptables": [*names, *self._tools(strike.addresses)],
             "nft": names[:1],
-            "ip rule": [*names, *map(_literal, strike.addresses)],
+            "ip rule": [*names, *map(literal, strike.addresses)],
         }
-        return _command(BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
+        return command(BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
 
     def _tools(self, addresses: Sequence[str]) -> list[str]:
         """iptables has one tool for each family of addresses, the others one for both."""
         if self.name != "iptables":
             return []
-        literals = map(_literal, addresses)
+        literals = map(literal, addresses)
         return sorted({"ip6tables" if ":" in each else "iptables" for each in literals})
 
     def _names(self, run: str) -> list[str]:
@@ -205,9 +203,9 @@ TRIAL_ADDRESSES = {4: "192.0.2.1", 6: "2001:db8::1"}
 """Addresses reserved for documentation: nobody's, so a trial rule harms nobody."""
 
 
-def _literal(address: str) -> str:
+def literal(address: str) -> str:
     return str(ipaddress.ip_address(address))
 
 
-def _command(script: str, arguments: Sequence[str]) -> list[str]:
+def command(script: str, arguments: Sequence[str]) -> list[str]:
     return ["sh", "-c", _PREFACE + script.strip(), "momus", *arguments]

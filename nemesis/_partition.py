@@ -94,7 +94,7 @@ class Partition(OfHosts):
             require(host, "network", self.name)
         await super().setup(field)
         self._addresses = await resolve(field.hosts)
-        _refuse_twins(field.hosts, self._addresses)
+        refuse_twins(field.hosts, self._addresses)
         self._filters = await self._find_filters()
         await self._refuse_deaf_network()
 
@@ -241,7 +241,7 @@ def _thing(link: Link) -> str:
     return _ARROW.join(link)
 
 
-def _refuse_twins(hosts: Mapping[str, Host], addresses: Addresses) -> None:
+def refuse_twins(hosts: Mapping[str, Host], addresses: Addresses) -> None:
     """Nodes that share an address cannot be told apart by their packets."""
     for node, table in addresses.items():
         owner: dict[str, str] = {}
