@@ -252,8 +252,12 @@ def undo(order: "dict[str, Any]") -> "dict[str, Any]":
     return {"was_wrong": was_wrong}
 
 
-def read(_order: "dict[str, Any]") -> "dict[str, Any]":
-    """What time it is."""
+def read(order: "dict[str, Any]") -> "dict[str, Any]":
+    """What time it is; with `dress`, what a program under these settings believes it is."""
+    if "dress" in order:
+        print_it = "import time; print('{\"now\": %r}' % time.time())"
+        python = [sys.executable, "-I", "-S", "-c", print_it]
+        os.execve(python[0], python, dict(os.environ, **order["dress"]))
     return {"now": time.time()}
 
 

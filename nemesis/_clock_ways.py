@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 from cluster import Clocked, FakedClock, Host, HostError, TellsTime, Unsupported
 from cluster._faked_clock import not_worn, unreachable
 from nemesis import _clock_program
-from nemesis._programs import ask, pythons
+from nemesis._programs import ask
 
 READING_S: Final = 20.0
 
@@ -49,16 +49,6 @@ _NTP: Final = 4
 _PROGRAM_OF: Final = """
 read -r pid start boot 2>/dev/null < "$1" && readlink "/proc/$pid/exe"
 """
-
-# $1 what to print, then the Pythons to try: in the daemon's dress, as the daemon reads it.
-_PROBE: Final = """
-text=$1; shift
-for python; do
-  if command -v "$python" >/dev/null 2>&1; then exec "$python" -I -S -c "$text"; fi
-done
-echo "no python3 here" >&2; exit 127
-"""
-_PRINT: Final = "import time; print(repr(time.time()))"
 
 
 @dataclass(frozen=True)
@@ -116,10 +106,9 @@ class DaemonsClock:
             except (HostError, OSError):
                 pass  # killed or paused by another fault, or not listening yet
         dress = await self._clock.environment(self.host, self._daemon)
-        settings = [f"{key}={value}" for key, value in dress.items()]
-        probe = ["sh", "-c", _PROBE, "momus-probe", _PRINT, *pythons(self.host)]
-        done = await self.host.run(["env", *settings, *probe], timeout_s=READING_S)
-        return float(done.text), "a probe in its dress"
+        request = {"do": "read", "dress": dress}
+        answer = await ask(self.host, _clock_program, request, timeout_s=READING_S)
+        return float(answer["now"]), "a probe in its dress"
 
 
 class HostsClock:
@@ -169,7 +158,8 @@ async def way_of(
         raise Unsupported(
             host.name,
             f"the clock of {daemon} cannot be moved: it {why}",
-            "have the system start it by FakedClock.start",
+            "have the system start it by FakedClock.start where libfaketime can reach it, or set "
+            "the clocks of whole hosts",
         )
     assert clock is not None
     return DaemonsClock(host, clock, daemon, system)
@@ -190,7 +180,7 @@ async def refuse_shared(ways: Mapping[str, Way]) -> None:
             seen[boot] = name
 
 
-async def measure(way: Way, within_s: float, tries: int = 8) -> Reading:
+async def measure(way: Way, within_s: float, tries: int = 5) -> Reading:
     """Read the clock until it is known to `within_s`; the quickest of all readings counts."""
     readings: list[Reading] = []
     while not readings or (len(readings) < tries and _best(readings).give_or_take_s > within_s):

@@ -135,7 +135,7 @@ class ClockFault(OfHosts):
         self._base: dict[str, Reading] = {}
         self._right: dict[str, dict[str, Any]] = {}
         self._struck: dict[str, dict[str, float]] = {}
-        self._restless_s: dict[str, float] = {}
+        self._last: dict[str, dict[str, float]] = {}
         self._leases: dict[str, asyncio.Task[None]] = {}
 
     def _system(self) -> object:
@@ -157,7 +157,7 @@ class ClockFault(OfHosts):
             way = await way_of(
                 host, self._clocked, self._daemon, self._wanted_way, despite_ntp=self._despite_ntp
             )
-            return way, await measure(way, TOLERANCE_S / 2)
+            return way, await measure(way, TOLERANCE_S)
 
         for name, found in (await ask_each(field.hosts.values(), find)).items():
             if isinstance(found, Exception):
@@ -216,8 +216,7 @@ class ClockFault(OfHosts):
                 **clock,
                 **settings,
             }
-            self._struck[node] = settings
-            self._restless_s[node] = settings.get("period_s", 0.0)
+            self._struck[node] = self._last[node] = settings
             await host.run(strike_command(host, _clock_program, place, orders), sudo=way.sudo)
             if node not in self._leases:
                 self._leases[node] = asyncio.create_task(self._hold_lease(host))
@@ -270,9 +269,10 @@ class ClockFault(OfHosts):
     async def _look(self, host: Host) -> tuple[str, Reading]:
         """In one word, what the clock does, and the reading that showed it."""
         settings = self._struck.get(host.name)
-        watch = _Watch(self._ways[host.name], self._base[host.name])
+        offset_s = abs(self._last.get(host.name, {}).get("offset_s", 0.0))
+        watch = _Watch(self._ways[host.name], self._base[host.name], offset_s)
         if settings is None:
-            return await watch.for_truth(1.25 * self._restless_s.get(host.name, 0.0))
+            return await watch.for_truth(1.25 * self._last.get(host.name, {}).get("period_s", 0.0))
         if self._kind.how == "drift":
             return await watch.for_drift(settings["rate"], self._kind.word)
         if self._kind.how == "strobe":
@@ -289,9 +289,11 @@ class _Watch:
 
     way: Way
     base: Reading
+    offset_s: float
 
     async def read(self) -> Reading:
-        return await measure(self.way, TOLERANCE_S)
+        """As exact as it takes to tell the offset from none."""
+        return await measure(self.way, min(5 * TOLERANCE_S, max(TOLERANCE_S, self.offset_s / 8)))
 
     def is_near(self, reading: Reading, offset_s: float) -> bool:
         natural_s = NATURAL_DRIFT * (reading.at_s - self.base.at_s)
