@@ -17,6 +17,7 @@ from generators import Generator, Test, Workload
 from momus._faults import KINDS
 from momus._plan import Plan
 from momus._replay import orders_of
+from momus._script import steps_of
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
@@ -62,9 +63,16 @@ def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
         return None
     if plan.replay is not None:
         return nemesis.replay(orders_of(plan.replay))
-    if plan.in_turns:
-        return nemesis.turns(faults, plan.interval_s)
-    return nemesis.schedule(faults, plan.interval_s)
+    if plan.script is not None:
+        return nemesis.script(steps_of(plan.script))
+    weights = dict(plan.weights)
+    match plan.schedule:
+        case "turns":
+            return nemesis.turns(faults, plan.interval_s)
+        case "chaos":
+            at_once = plan.at_once
+            return nemesis.chaos(faults, plan.interval_s, weights=weights, at_once=at_once)
+    return nemesis.schedule(faults, plan.interval_s, weights=weights)
 
 
 def _observer(plan: Plan, system: System, hosts: Sequence[Host]) -> cluster.Observer | None:

@@ -162,12 +162,27 @@ def convert(name: str, target: str, **options: Any) -> int:
     help="A toxiproxy-server for faults that need proxies, instead of momus's own.",
 )
 @click.option(
+    "--script",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="Faults at fixed times instead: a list of [seconds, f, value].",
+)
+@click.option(
     "--replay",
     metavar="RUN",
     help="The plan of this run again, and its very faults; beside it only hosts, seed and store.",
 )
 @click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
-@click.option("--in-turns", is_flag=True, help="One fault after the other, in the order given.")
+@click.option(
+    "--schedule",
+    metavar="random|turns|chaos",
+    help="At random (the default), one after the other in the order given, or several at once.",
+)
+@click.option("--in-turns", is_flag=True, help="The same as --schedule turns.")
+@click.option("--weights", metavar="kill=3,...", help="How often a fault is drawn; 1 if not said.")
+@click.option(
+    "--at-once", type=click.IntRange(min=1), help="Faults of chaos in force together; default 3."
+)
 @click.option("--time-limit", default=30.0, show_default=True, type=Duration(), help="Of load.")
 @click.option(
     "--rate",

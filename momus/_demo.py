@@ -53,7 +53,7 @@ def acts(lab: str, seed: int, store: Path) -> tuple[Act, Act]:
         lab=lab,
         faults=faults,
         interval_s=2.0,
-        in_turns=True,
+        schedule="turns",
         time_limit_s=17.0,
         rate_hz=150.0,
         op_timeout_s=1.5,

@@ -7,6 +7,7 @@ the operating system and the network decide is not in it, honestly.
 
 from __future__ import annotations
 
+import math
 import platform
 import random
 import shlex
@@ -17,13 +18,16 @@ from typing import Any
 from cluster import ROUNDS_HZ_MAX
 from momus._exits import Refusal
 from momus._faults import KINDS, USUAL
+from momus._script import faults_of, steps_of
 from momus._version import version
 from momus._whereabouts import Whereabouts
+from nemesis import AT_ONCE
 
 SYSTEMS = ("etcd",)
 WORKLOADS = ("register", "set")
 READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
+SCHEDULES = ("random", "turns", "chaos")
 SEEDS = 2**32
 
 
@@ -31,10 +35,12 @@ SEEDS = 2**32
 class Plan:
     """What to run, where, under which faults, for how long, and where to store it.
 
-    Durations are in seconds, `rate_hz` counts operations of all clients together, and
-    `in_turns` has the faults strike one after the other in the order given, instead of at
-    random.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
-    With `replay`, the folder of a run, the faults strike as they did in that run.
+    Durations are in seconds, `rate_hz` counts operations of all clients together.  `schedule`
+    is one of `SCHEDULES`: at random, in turns in the order given, or chaos, in which up to
+    `at_once` faults are in force together; `weights` are how often a fault is drawn, where not
+    all are alike.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
+    With a `script`, a file of orders, the faults strike as that says, and with `replay`, the
+    folder of a run, as they did in that run.
     `observe_hz` is how often a second every node is asked what it thinks (0: never).
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
@@ -47,7 +53,10 @@ class Plan:
     nodes: int = 3
     faults: tuple[str, ...] = USUAL
     interval_s: float = 5.0
-    in_turns: bool = False
+    schedule: str = "random"
+    weights: tuple[tuple[str, float], ...] = ()
+    at_once: int = AT_ONCE
+    script: Path | None = None
     proxy: Path | None = None
     replay: Path | None = None
     time_limit_s: float = 30.0
@@ -68,6 +77,9 @@ class Plan:
         _one_of("lab", self.lab, LABS)
         for fault in self.faults:
             _one_of("fault", fault, tuple(KINDS))
+        _one_of("--schedule", self.schedule, SCHEDULES)
+        self._refuse_odd_weights()
+        self._refuse_strange_steps()
         grounded = [fault for fault in self.faults if KINDS[fault].own_network]
         if self.lab == "local" and grounded:
             raise Refusal(
@@ -89,6 +101,25 @@ class Plan:
         seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
         return replace(self, concurrency=concurrency, seed=seed)
 
+    def _refuse_odd_weights(self) -> None:
+        if self.at_once < 1:
+            raise Refusal("chaos has at least one fault in force; try --at-once 3")
+        if self.weights and self.schedule == "turns":
+            raise Refusal("faults in turns are not drawn, so --weights say nothing; leave it out")
+        for name, weight in self.weights:
+            if name not in self.faults:
+                _one_of("fault of --weights", name, self.faults)
+            if not 0 < weight < math.inf:
+                raise Refusal(f"the weight of {name} is a number above zero, not {weight:g}")
+
+    def _refuse_strange_steps(self) -> None:
+        strangers = set(faults_of(steps_of(self.script)) if self.script else ()) - {*self.faults}
+        if strangers:
+            raise Refusal(
+                f"{self.script} speaks of {', '.join(sorted(strangers))}, which is not among "
+                "--faults; add it there, or leave --faults out"
+            )
+
     @property
     def proxied(self) -> bool:
         """Does any of its faults need proxies in front of the system?"""
@@ -104,8 +135,10 @@ class Plan:
         """The plan as JSON, with what produced it."""
         found = asdict(self)
         found["faults"] = list(self.faults)
+        found["weights"] = dict(self.weights)
         found["store"] = str(self.store)
         found["replay"] = None if self.replay is None else str(self.replay)
+        found["script"] = None if self.script is None else str(self.script)
         found["proxy"] = None if self.proxy is None else str(self.proxy)
         found["hosts"] = [] if self.hosts is None else self.hosts.words()
         return {
@@ -129,8 +162,15 @@ class Plan:
         }[self.lab]
         words += ["--faults", ",".join(self.faults) or "none"]
         words += ["--interval", f"{self.interval_s:g}", "--time-limit", f"{self.time_limit_s:g}"]
-        words += ["--in-turns"] if self.in_turns else []
+        if self.script is not None:
+            words += ["--script", str(self.script)]
+        else:
+            words += ["--schedule", self.schedule]
+        words += ["--at-once", str(self.at_once)] if self.schedule == "chaos" else []
+        if self.weights:
+            words += ["--weights", ",".join(f"{name}={each:g}" for name, each in self.weights)]
         words += ["--proxy", str(self.proxy)] if self.proxy else []
+        words += ["--keys", str(self.keys)] if self.keys else []
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--op-timeout", f"{self.op_timeout_s:g}", "--observe", f"{self.observe_hz:g}"]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]

@@ -34,7 +34,7 @@ def plan_again(
     The seed decides what clients do, and is the run's own unless given.
     """
     meta = run.meta
-    known = {each.name for each in fields(Plan)} - {"hosts", "store", "replay"}
+    known = {each.name for each in fields(Plan)} - {"hosts", "store", "replay", "script"}
     given: dict[str, Any] = {name: meta[name] for name in known if name in meta}
     if "system" not in given:
         raise Refusal(f"{run.path} was not made by momus run, so there is no plan to replay")
@@ -53,6 +53,9 @@ def plan_again(
                 "try as many hosts"
             )
     given["faults"] = tuple(given.get("faults", ()))
+    given["weights"] = tuple(given.get("weights", {}).items())
+    if meta.get("in_turns"):  # as older runs say it
+        given["schedule"] = "turns"
     given["proxy"] = Path(given["proxy"]) if given.get("proxy") else None
     given["seed"] = given["seed"] if seed is None else seed
     return Plan(**given, hosts=hosts, store=store, replay=run.path)

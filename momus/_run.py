@@ -20,8 +20,10 @@ from momus._faults import USUAL
 from momus._judge import Request
 from momus._plan import Plan
 from momus._replay import plan_again
+from momus._script import faults_of, steps_of
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
+from nemesis import AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,11 @@ def run_system(
     local: bool,
     faults: str | None,
     interval: float,
+    schedule: str | None,
     in_turns: bool,
+    weights: str | None,
+    at_once: int | None,
+    script: Path | None,
     proxy: Path | None,
     replay: str | None,
     time_limit: float,
@@ -156,6 +162,8 @@ def run_system(
     lab = "hosts" if hosts is not None else "local" if local else "namespaces"
     if hosts is not None:
         nodes = len(hosts.read())
+    if script is not None and (schedule, weights, at_once, in_turns) != (None, None, None, False):
+        raise Refusal("a --script says itself when faults strike; leave the schedule out")
     plan = Plan(
         system=system,
         workload=workload,
@@ -163,9 +171,16 @@ def run_system(
         lab=lab,
         hosts=hosts,
         nodes=nodes,
-        faults=faults_named(faults, lab, nodes),
+        faults=(
+            faults_of(steps_of(script))
+            if script is not None and faults is None
+            else faults_named(faults, lab, nodes)
+        ),
+        script=script,
         interval_s=interval,
-        in_turns=in_turns,
+        schedule=schedule_named(schedule, in_turns=in_turns, at_once=at_once),
+        weights=weights_said(weights),
+        at_once=AT_ONCE if at_once is None else at_once,
         proxy=proxy,
         time_limit_s=time_limit,
         rate_hz=rate,
@@ -187,6 +202,32 @@ def _play(plan: Plan, *, as_json: bool, quiet: bool) -> int:
     else:
         tell(played)
     return finish(played)
+
+
+def schedule_named(name: str | None, *, in_turns: bool, at_once: int | None) -> str:
+    """The schedule that the options name; --in-turns is an older word for one of them."""
+    if in_turns and name not in (None, "turns"):
+        raise Refusal(f"--in-turns and --schedule {name} exclude each other; leave one out")
+    chosen = "turns" if in_turns else name or "random"
+    if at_once is not None and chosen != "chaos":
+        raise Refusal(f"--at-once is for --schedule chaos, not for {chosen}; leave one out")
+    return chosen
+
+
+def weights_said(text: str | None) -> tuple[tuple[str, float], ...]:
+    """The weights in a list like ``kill=3,partition=1``."""
+    found: dict[str, float] = {}
+    for word in (text or "").split(","):
+        name, _, number = (part.strip() for part in word.partition("="))
+        if not name and not number:
+            continue
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise Refusal(
+                f"{word.strip()!r} is no weight of a fault; try --weights kill=3,partition=1"
+            ) from None
+    return tuple(found.items())
 
 
 def faults_named(text: str | None, lab: str, nodes: int) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ and the undo of everything is in the journal before any host is touched:
 from cluster import Unsupported
 from nemesis import grudges, targets
 from nemesis._balloon import MemoryBalloon
+from nemesis._chaos import AT_ONCE, chaos
 from nemesis._clocks import CLOCK_FAULTS, ClockFault
 from nemesis._descriptors import FileDescriptors
 from nemesis._fault import Fault, Field, Order, Proof
@@ -28,6 +29,7 @@ from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
 __all__ = [
+    "AT_ONCE",
     "CLOCK_FAULTS",
     "PACKET_FAULTS",
     "PROXY_FAULTS",
@@ -55,6 +57,7 @@ __all__ = [
     "RollingRestart",
     "Target",
     "Unsupported",
+    "chaos",
     "final",
     "grudges",
     "replay",

@@ -67,8 +67,8 @@ class Proof:
 class Fault(Protocol):
     """One kind of trouble.  `name` makes its operations: ``start-<name>``, ``stop-<name>``.
 
-    Random schedules never let two faults of one `lane` overlap: a process cannot be
-    paused while it is killed.
+    Random schedules never let two faults of one `lane` overlap, and `chaos` not on one node:
+    a process cannot be paused while it is killed.
     """
 
     @property
