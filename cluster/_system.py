@@ -8,7 +8,8 @@ their own, to be asked for with `isinstance`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from cluster._faked_clock import FakedClock
@@ -129,4 +130,103 @@ class TellsTime(Protocol):
 
     async def told_time(self, host: Host) -> float:
         """The member's own clock now, in seconds since 1970; `OSError` if it is silent."""
+        ...
+
+
+@dataclass(frozen=True)
+class Membership:
+    """Who belongs to a cluster, as more than half of those who belong to it tell.
+
+    `members` has for each host that belongs an identity, which changes when the host leaves
+    and joins again; `learners` belong, but do not vote yet.  `told` is what each member said
+    when it was asked by itself, for the record.
+    """
+
+    members: Mapping[str, str]
+    learners: frozenset[str] = frozenset()
+    told: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def voters(self) -> frozenset[str]:
+        """The hosts whose members count for a majority."""
+        return frozenset(self.members) - self.learners
+
+
+@runtime_checkable
+class HasMembership(Protocol):
+    """A system whose hosts can join and leave while it runs; some hosts may be spare.
+
+    Changes come one after the other, whoever asks for them.  What they raise is a
+    `HostError` with the system's own last word.
+    """
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The hosts that shall belong now, in the cluster's order; the others are spare."""
+        ...
+
+    async def membership(self) -> Membership:
+        """Who belongs, as a majority tells; `HostError` if there is no majority that agrees."""
+        ...
+
+    async def connected(self) -> frozenset[str]:
+        """The members that can have something agreed on now."""
+        ...
+
+    async def add_member(self, host: Host) -> None:
+        """Start a member without data and let it join; returns when it votes and serves.
+
+        Does nothing if the host has a member that serves.  Whatever data there were, of a
+        member that was removed, are wiped before.
+        """
+        ...
+
+    async def remove_member(self, host: Host) -> None:
+        """Take the host's member out, dead or alive; its process and data are left as they are."""
+        ...
+
+
+@runtime_checkable
+class Upgradable(Protocol):
+    """A system of which there are programs of two versions, the usual one and another."""
+
+    async def versions(self) -> tuple[str, ...]:
+        """The usual version, and the other one if there is one."""
+        ...
+
+    async def version(self, host: Host) -> str:
+        """The version that the member tells of itself, over the network."""
+        ...
+
+    def program(self, host: Host, version: str) -> str:
+        """The path on the host of the program of this version."""
+        ...
+
+    async def may_switch(self, version: str) -> None:
+        """Raise `HostError` unless the other version can take over from the usual one, and back."""
+        ...
+
+    async def prepare_switch(self, version: str) -> None:
+        """Have the cluster allow members of this version, before the first one is switched."""
+        ...
+
+    async def switch(self, host: Host, version: str) -> None:
+        """End the member in good order and start it with the program of this version."""
+        ...
+
+    async def finish_switch(self, version: str) -> None:
+        """Wait until the cluster works at the level of this version, to which all have switched."""
+        ...
+
+
+@runtime_checkable
+class Reloadable(Protocol):
+    """A system whose members can run with another configuration than usual."""
+
+    def configuration(self, host: Host, *, other: bool) -> tuple[str, ...]:
+        """Arguments by which the command line of a member with this configuration is known."""
+        ...
+
+    async def reload(self, host: Host, *, other: bool) -> None:
+        """Have the member run with the usual configuration, or with the other one."""
         ...

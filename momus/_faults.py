@@ -16,12 +16,15 @@ class Kind:
     """A row: `make` gets the system under test and the targets that a schedule chooses from.
 
     `own_network` faults need nodes with a network of their own, so they are refused for
-    local processes; `proxied` ones need a proxy in front of every member.
+    local processes; `proxied` ones need a proxy in front of every member, `spare` ones a node
+    that is no member yet, and `versions` ones a newer program.
     """
 
     make: Callable[[Any, Target], Fault]
     own_network: bool = False
     proxied: bool = False
+    spare: bool = False
+    versions: bool = False
 
 
 def _packets(name: str, system: Any, targets: Target) -> Fault:
@@ -34,6 +37,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "restart": Kind(nemesis.Restart),
     "rolling-restart": Kind(lambda system, _targets: nemesis.RollingRestart(system)),
     "crash-loop": Kind(nemesis.CrashLoop),
+    "member-remove": Kind(lambda system, _targets: nemesis.MemberRemove(system)),
+    "member-replace": Kind(lambda system, _targets: nemesis.MemberReplace(system)),
+    "member-shrink": Kind(lambda system, _targets: nemesis.MemberShrink(system)),
+    "member-grow": Kind(lambda system, _targets: nemesis.MemberGrow(system), spare=True),
+    "forced-leave": Kind(lambda system, _targets: nemesis.ForcedLeave(system)),
     "partition": Kind(lambda _system, _targets: nemesis.Partition(), own_network=True),
     "cpu-quota": Kind(nemesis.CpuQuota),
     "memory-limit": Kind(nemesis.MemoryLimit),

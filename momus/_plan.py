@@ -29,13 +29,18 @@ READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SCHEDULES = ("random", "turns", "chaos")
 SEEDS = 2**32
+PROGRAMS = ("proxy", "binary", "upgrade_to")
+"""What in a plan is the path of a program."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What to run, where, under which faults, for how long, and where to store it.
 
-    Durations are in seconds, `rate_hz` counts operations of all clients together.  `schedule`
+    Durations are in seconds, `rate_hz` counts operations of all clients together.  `binary`
+    is the system's program, and `upgrade_to` a newer one; None: the usual, and none.  Only the
+    first `members` of the nodes belong to the system from the beginning, the others are spare; 0
+    stands for all, but for two of five where a fault needs spare ones.  `schedule`
     is one of `SCHEDULES`: at random, in turns in the order given, or chaos, in which up to
     `at_once` faults are in force together; `weights` are how often a fault is drawn, where not
     all are alike.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
@@ -51,6 +56,9 @@ class Plan:
     lab: str = "namespaces"
     hosts: Whereabouts | None = None
     nodes: int = 3
+    members: int = 0
+    binary: Path | None = None
+    upgrade_to: Path | None = None
     faults: tuple[str, ...] = USUAL
     interval_s: float = 5.0
     schedule: str = "random"
@@ -97,9 +105,24 @@ class Plan:
                 f"nodes are asked at most {ROUNDS_HZ_MAX:g} times a second; "
                 "try --observe 2, or 0 for never"
             )
+        members = self.members or self._members()
+        if members > self.nodes:
+            raise Refusal(f"{self.nodes} nodes have no {members} members; try fewer --members")
+        growing = [fault for fault in self.faults if KINDS[fault].spare]
+        if growing and members == self.nodes:
+            raise Refusal(f"{growing[0]} needs a spare node; try --nodes {self.nodes + 1}")
+        upgrading = [fault for fault in self.faults if KINDS[fault].versions]
+        if upgrading and self.upgrade_to is None:
+            raise Refusal(f"{upgrading[0]} needs a newer program; try --upgrade-to PROGRAM")
         concurrency = self.concurrency or 4 * self.nodes
         seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
-        return replace(self, concurrency=concurrency, seed=seed)
+        return replace(self, concurrency=concurrency, seed=seed, members=members)
+
+    def _members(self) -> int:
+        """All nodes are members, unless a fault needs spare ones: then an odd number, or two."""
+        if self.nodes < 2 or not any(KINDS[fault].spare for fault in self.faults):
+            return self.nodes
+        return self.nodes - 1 if self.nodes < 4 else (self.nodes - 2) | 1
 
     def _refuse_odd_weights(self) -> None:
         if self.at_once < 1:
@@ -139,7 +162,8 @@ class Plan:
         found["store"] = str(self.store)
         found["replay"] = None if self.replay is None else str(self.replay)
         found["script"] = None if self.script is None else str(self.script)
-        found["proxy"] = None if self.proxy is None else str(self.proxy)
+        for name in PROGRAMS:
+            found[name] = None if found[name] is None else str(found[name])
         found["hosts"] = [] if self.hosts is None else self.hosts.words()
         return {
             "name": self.name,
@@ -169,8 +193,11 @@ class Plan:
         words += ["--at-once", str(self.at_once)] if self.schedule == "chaos" else []
         if self.weights:
             words += ["--weights", ",".join(f"{name}={each:g}" for name, each in self.weights)]
-        words += ["--proxy", str(self.proxy)] if self.proxy else []
         words += ["--keys", str(self.keys)] if self.keys else []
+        words += ["--members", str(self.members)] if self.members != self.nodes else []
+        for name in PROGRAMS:
+            if program := getattr(self, name):
+                words += [f"--{name.replace('_', '-')}", str(program)]
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--op-timeout", f"{self.op_timeout_s:g}", "--observe", f"{self.observe_hz:g}"]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]

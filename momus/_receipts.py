@@ -30,7 +30,8 @@ def unproven(history: History, meta: Mapping[str, Any]) -> tuple[list[Event], in
 
     ``start-X`` has one if what it struck was intact before and broken after, ``stop-X``
     if it was still broken just before it was healed.  That something could not be healed,
-    or that more broke than was struck, is another matter.
+    or that more broke than was struck, is another matter.  Orders that were declined, since
+    the cluster was in no state for them, count where no order of that fault was carried out.
     """
     events = [
         event for event in history.of_process(NEMESIS) if event.f.startswith(("start-", "stop-"))
@@ -38,6 +39,8 @@ def unproven(history: History, meta: Mapping[str, Any]) -> tuple[list[Event], in
     if "workload" not in meta and not any(_receipt(event) for event in events):
         return [], 0
     found: list[Event] = []
+    declined: list[Event] = []
+    struck: set[str] = set()
     begun: dict[str, Event] = {}
     orders = 0
     for event in events:
@@ -47,9 +50,14 @@ def unproven(history: History, meta: Mapping[str, Any]) -> tuple[list[Event], in
             continue
         begun.pop(event.f, None)
         receipt = _receipt(event)
-        if event.type != "ok" and (receipt is None or receipt.get("effect") is False):
+        if receipt is not None and receipt.get("declined") is True:
+            declined.append(event)
+        elif event.type != "ok" and (receipt is None or receipt.get("effect") is False):
             found.append(event)
-    return [*found, *begun.values()], orders
+        elif event.type == "ok":
+            struck.add(event.f)
+    missed = [event for event in declined if event.f not in struck]
+    return [*found, *missed, *begun.values()], orders
 
 
 def only_if_proven(verdict: Verdict, history: History, meta: Mapping[str, Any]) -> Verdict:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from momus._exits import Refusal
-from momus._plan import Plan
+from momus._plan import PROGRAMS, Plan
 from momus._whereabouts import Whereabouts
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def plan_again(
     given["weights"] = tuple(given.get("weights", {}).items())
     if meta.get("in_turns"):  # as older runs say it
         given["schedule"] = "turns"
-    given["proxy"] = Path(given["proxy"]) if given.get("proxy") else None
+    given |= {name: Path(given[name]) if given.get(name) else None for name in PROGRAMS}
     given["seed"] = given["seed"] if seed is None else seed
     return Plan(**given, hosts=hosts, store=store, replay=run.path)
 

@@ -17,6 +17,13 @@ from nemesis._chaos import AT_ONCE, chaos
 from nemesis._clocks import CLOCK_FAULTS, ClockFault
 from nemesis._descriptors import FileDescriptors
 from nemesis._fault import Fault, Field, Order, Proof
+from nemesis._membership import (
+    ForcedLeave,
+    MemberGrow,
+    MemberRemove,
+    MemberReplace,
+    MemberShrink,
+)
 from nemesis._nemesis import Nemesis, NotHealed
 from nemesis._packets import PACKET_FAULTS, PacketFault
 from nemesis._partition import Partition
@@ -39,9 +46,14 @@ __all__ = [
     "Fault",
     "Field",
     "FileDescriptors",
+    "ForcedLeave",
     "Grudge",
     "IoThrottle",
     "Kill",
+    "MemberGrow",
+    "MemberRemove",
+    "MemberReplace",
+    "MemberShrink",
     "MemoryBalloon",
     "MemoryLimit",
     "Nemesis",

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final, Protocol
 
-from cluster import HasPrimaries, Host, Journal, Unsupported
+from cluster import HasMembership, HasPrimaries, Host, Journal, Unsupported
 from histories import Json
-from nemesis.targets import Observations, named
+from nemesis.targets import Observations, majority_size, named
 
 PATIENCE_S: Final = 5.0
 _POLL_S: Final = 0.1
@@ -110,6 +110,14 @@ class Fault(Protocol):
         ...
 
 
+class Declined(ValueError):
+    """The order is not carried out, since the cluster is in no state for it; it says why.
+
+    A random schedule cannot know that; so this spoils a run only if no other order of the
+    fault was carried out either.
+    """
+
+
 def targets_of(value: Json) -> Json:
     """The targets in an operation's value, which may be a bare name or list of them."""
     return value.get("targets") if isinstance(value, dict) else value
@@ -145,6 +153,33 @@ async def nodes_named(value: Json, nodes: Sequence[str], system: object) -> list
             "random targets are chosen by a schedule, so that they are in the history"
         )
     return list(named(*targets)(nodes, Random(0)) or ()) if targets else []
+
+
+def stand_ins(
+    value: Json, chosen: Sequence[str], nodes: Sequence[str], system: object
+) -> list[str]:
+    """The chosen nodes, where chance has chosen spare hosts with the members next to them.
+
+    A schedule does not know who is a member at the moment of the strike.  Nodes that were named
+    are left as they are.
+    """
+    choice = value.get("choice") if isinstance(value, dict) else None
+    if not isinstance(system, HasMembership) or choice not in (
+        "one",
+        "minority",
+        "majority",
+        "all",
+    ):
+        return list(chosen)
+    members = [node for node in nodes if node in system.members]
+    enough = majority_size(len(members))
+    most = {"one": 1, "minority": len(members) - enough, "majority": enough}.get(choice)
+    count = min(len(chosen), len(members) if most is None else most)
+    first = [node for node in chosen if node in members]
+    at = nodes.index(chosen[0]) if chosen else 0
+    others = [node for node in [*nodes[at:], *nodes[:at]] if node in members and node not in first]
+    kept = {*first[:count], *others[: max(0, count - len(first))]}
+    return [node for node in nodes if node in kept]
 
 
 def require(host: Host, capability: str, fault: str) -> None:

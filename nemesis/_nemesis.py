@@ -23,7 +23,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cluster import Host, HostError, Journal
 from histories import Json, Op
-from nemesis._fault import Fault, Field, Order, Proof
+from nemesis._fault import Declined, Fault, Field, Order, Proof
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +78,10 @@ class Nemesis:
                 return await self._stop(fault, op)
             try:
                 order = await fault.read(op.value)
+            except Declined as error:
+                given = op.value if isinstance(op.value, dict) else {}
+                receipt: dict[str, Json] = {"ok": False, "declined": True}
+                return _completion(op, {**given, "receipt": receipt}, [str(error)])
             except (ValueError, HostError, OSError) as error:
                 return _completion(op, op.value, [str(error)])
             return await self._start(fault, order, op)

@@ -8,7 +8,7 @@ from random import Random
 from cluster import Host
 from histories import Json
 from nemesis._debts import Debts
-from nemesis._fault import Field, Order, nodes_named
+from nemesis._fault import Field, Order, nodes_named, stand_ins
 from nemesis.targets import Observations, Target
 
 
@@ -39,6 +39,7 @@ class OfHosts:
     async def read(self, value: Json) -> Order:
         """The nodes that the value names are both things and targets."""
         nodes = await nodes_named(value, self.field.nodes, self._system())
+        nodes = stand_ins(value, nodes, self.field.nodes, self._system())
         return Order(frozenset(nodes), tuple(nodes))
 
     async def heal(self) -> dict[str, str]:

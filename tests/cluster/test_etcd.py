@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,23 +16,16 @@ from cluster import (
     HostError,
     Observable,
     System,
-    Unsupported,
-    etcd_binary,
 )
 from cluster._etcd_client import EtcdRegister, EtcdSet
 from histories import Op
 
-try:
-    etcd_binary()
-except Unsupported as missing:
-    pytest.skip(str(missing), allow_module_level=True)
-
 
 @contextlib.asynccontextmanager
-async def cluster(labs: Any, kind: str, n: int = 3) -> Any:
+async def cluster(labs: Any, kind: str, program: Path, n: int = 3) -> Any:
     """A running etcd: the system, its hosts."""
     async with labs(kind, n) as hosts:
-        etcd = Etcd()
+        etcd = Etcd(binary=program)
         try:
             await etcd.setup(hosts)
             yield etcd, hosts
@@ -40,9 +34,9 @@ async def cluster(labs: Any, kind: str, n: int = 3) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["netns", "local", "ssh"])
-def test_a_cluster_comes_up_works_and_goes(labs: Any, kind: str) -> None:
+def test_a_cluster_comes_up_works_and_goes(labs: Any, kind: str, etcd_program: Path) -> None:
     async def main() -> None:
-        async with cluster(labs, kind) as (etcd, hosts):
+        async with cluster(labs, kind, etcd_program) as (etcd, hosts):
             assert isinstance(etcd, System)
             assert isinstance(etcd, HasPrimaries)
             assert isinstance(etcd, Observable)
@@ -65,9 +59,9 @@ def test_a_cluster_comes_up_works_and_goes(labs: Any, kind: str) -> None:
     asyncio.run(main())
 
 
-def test_registers_read_write_and_compare(labs: Any) -> None:
+def test_registers_read_write_and_compare(labs: Any, etcd_program: Path) -> None:
     async def main() -> None:
-        async with cluster(labs, "local") as (etcd, _):
+        async with cluster(labs, "local", etcd_program) as (etcd, _):
             client = await etcd.client().open("n1")
 
             async def does(f: str, value: Any = None, key: Any = "k") -> tuple[str, Any]:
@@ -94,9 +88,9 @@ def test_registers_read_write_and_compare(labs: Any) -> None:
     asyncio.run(main())
 
 
-def test_sets_add_and_read(labs: Any) -> None:
+def test_sets_add_and_read(labs: Any, etcd_program: Path) -> None:
     async def main() -> None:
-        async with cluster(labs, "local") as (etcd, _):
+        async with cluster(labs, "local", etcd_program) as (etcd, _):
             client = await etcd.client(workload="set").open("n2")
             for element in (3, 1, "a/b", 20):
                 assert (await client.invoke(Op("add", element, "s"))).type == "ok"
@@ -109,9 +103,9 @@ def test_sets_add_and_read(labs: Any) -> None:
     asyncio.run(main())
 
 
-def test_a_killed_member_comes_back_with_its_data(labs: Any) -> None:
+def test_a_killed_member_comes_back_with_its_data(labs: Any, etcd_program: Path) -> None:
     async def main() -> None:
-        async with cluster(labs, "netns") as (etcd, hosts):
+        async with cluster(labs, "netns", etcd_program) as (etcd, hosts):
             client = await etcd.client().open("n1")
             assert (await client.invoke(Op("write", 1, "x"))).type == "ok"
             await etcd.kill(hosts[0])
@@ -130,9 +124,11 @@ def test_a_killed_member_comes_back_with_its_data(labs: Any) -> None:
     asyncio.run(main())
 
 
-def test_without_a_majority_writes_are_in_doubt_and_only_stale_reads_answer(labs: Any) -> None:
+def test_without_a_majority_writes_are_in_doubt_and_only_stale_reads_answer(
+    labs: Any, etcd_program: Path
+) -> None:
     async def main() -> None:
-        async with cluster(labs, "netns") as (etcd, hosts):
+        async with cluster(labs, "netns", etcd_program) as (etcd, hosts):
             before = await etcd.client().open("n1")
             assert (await before.invoke(Op("write", 1, "x"))).type == "ok"
             for host in hosts[1:]:
@@ -193,6 +189,7 @@ DOUBTFUL = [
     (503, {"error": "x", "code": 14, "message": "etcdserver: request timed out"}),
     (503, {"error": "x", "code": 14, "message": "etcdserver: leader changed"}),
     (503, {"error": "x", "code": 14, "message": "etcdserver: no leader"}),
+    (503, {"error": "x", "code": 14, "message": "etcdserver: server stopped"}),
     (504, {"error": "x", "code": 4, "message": "context deadline exceeded"}),
     (429, {"error": "x", "code": 8, "message": "etcdserver: mvcc: database space exceeded"}),
     (500, {"error": "x", "code": 2, "message": "something new"}),
@@ -201,6 +198,7 @@ DOUBTFUL = [
 DEFINITE = [
     (429, {"error": "x", "code": 8, "message": "etcdserver: too many requests"}),
     (400, {"error": "x", "code": 3, "message": "etcdserver: key is not provided"}),
+    (503, {"error": "x", "code": 14, "message": "etcdserver: rpc not supported for learner"}),
 ]
 CHANGES = [Op("write", 1, "x"), Op("write", None, "x"), Op("cas", [1, 2], "x")]
 
@@ -219,9 +217,11 @@ def test_what_was_refused_before_the_proposal_did_not_happen(answer: Answer) -> 
         assert asyncio.run(outcome(op, *answer)) == "fail"
 
 
-def test_an_operation_cut_off_by_the_runner_leaves_no_answer_behind(labs: Any) -> None:
+def test_an_operation_cut_off_by_the_runner_leaves_no_answer_behind(
+    labs: Any, etcd_program: Path
+) -> None:
     async def main() -> None:
-        async with cluster(labs, "netns") as (etcd, hosts):
+        async with cluster(labs, "netns", etcd_program) as (etcd, hosts):
             client = await etcd.client(timeout_s=30).open("n1")
             assert (await client.invoke(Op("write", 1, "x"))).type == "ok"
             assert (await client.invoke(Op("write", "old", "y"))).type == "ok"
