@@ -22,13 +22,10 @@ from typing import Any, ClassVar, Final
 from cluster import Host, HostError, LocalHost, Unsupported
 from histories import Json
 from nemesis import _cgroup_program as program
-from nemesis import targets as targets_module
 from nemesis._debts import UNDO_TIMEOUT_S, ask_each, on_each, to_its_end
-from nemesis._fault import Field, Order, Proof
-from nemesis._pressed import Family, OfPressure, family
-from nemesis._processes import daemon_of
+from nemesis._fault import Field, Order
+from nemesis._pressed import Family, OfDaemons
 from nemesis._programs import ask, strike_command, undo_command
-from nemesis.targets import Target
 
 _ROUNDS_MAX: Final = 10
 
@@ -63,35 +60,15 @@ class _Struck:
     attributes: Mapping[str, Any]
 
 
-class OfCgroups(OfPressure):
+class OfCgroups(OfDaemons):
     """The ground of faults by a controller; subclasses say what is set, and try it."""
 
-    usual_name: ClassVar[str]
     controller: ClassVar[str]
-    word: ClassVar[str]
-    """The state in which the fault is in force."""
 
-    def __init__(
-        self,
-        system: Any,
-        targets: Target | Sequence[Target] = targets_module.one,
-        *,
-        attributes: Mapping[str, float] | None = None,
-        daemon: str | None = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or self.usual_name, targets, attributes)
-        self._pressed = system
-        self._daemon = daemon or daemon_of(system)
+    def __init__(self, system: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(system, *args, **kwargs)
         self._groups: dict[str, Group] = {}
         self._struck: dict[str, _Struck] = {}
-
-    @property
-    def broken(self) -> frozenset[str]:
-        return frozenset({self.word})
-
-    def _system(self) -> object:
-        return self._pressed
 
     async def settings(
         self, group: Group, attributes: Mapping[str, Any], members: Family | None
@@ -126,18 +103,6 @@ class OfCgroups(OfPressure):
                     "write sudo = true in lab.toml, see `momus doctor`, or leave it out",
                 ) from answer
 
-    async def prove(self, things: frozenset[str]) -> Proof:
-        """Who of the daemon is in our group, is the limit there, and does it hold?"""
-        states: dict[str, str] = {}
-        seen: dict[str, Json] = {}
-        errors: dict[str, Json] = {}
-        for node, answer in (await ask_each(self._hosts(things), self._look)).items():
-            if isinstance(answer, Exception):
-                errors[node] = str(answer)
-            else:
-                states[node], seen[node] = answer
-        return Proof(states, {"seen": seen, **({"errors": errors} if errors else {})})
-
     async def inject(self, order: Order) -> dict[str, str]:
         """Move the daemons of the targets into groups."""
         attributes = order.detail["attributes"]
@@ -145,7 +110,7 @@ class OfCgroups(OfPressure):
 
         async def strike(host: Host) -> None:
             group = self._groups[host.name]
-            members = await self._family(host)
+            members = await self.family(host)
             if not members.members:
                 return  # nobody to strike, which the proof will tell
             settings = await self.settings(group, attributes, members)
@@ -155,7 +120,7 @@ class OfCgroups(OfPressure):
 
     async def heal(self) -> dict[str, str]:
         """Move everybody back, and remove the groups."""
-        failed = await self.debts.pay()
+        failed = await super().heal()
         self._struck = {node: each for node, each in self._struck.items() if node in failed}
         return failed
 
@@ -164,16 +129,13 @@ class OfCgroups(OfPressure):
         request = {"do": "look", "way": group.way, "name": group.name, "files": list(files)}
         return await ask(group.host, program, request, sudo=True)
 
-    async def _family(self, host: Host) -> Family:
-        return await family(host, self._daemon, sudo=True)
-
     async def _try(self, host: Host) -> None:
         name = f"{program.MINE}{self.field.journal.run}-{host.name}-{self.name}"
         request = {"do": "find", "controller": self.controller, "name": name}
         way = await ask(host, program, request, sudo=True)
         group = self._groups[host.name] = Group(host, way, name)
         settings = await self.settings(group, self._attributes, None)
-        members = Family((), (await self._family(host)).boot, 0, 0)
+        members = Family((), (await self.family(host)).boot, 0, 0)
         await self._strike(group, settings, members, self._attributes)
         holds, seen = await self.strain(group, self._attributes)
         if not holds:
@@ -220,7 +182,7 @@ class OfCgroups(OfPressure):
             await host.run(argv, sudo=True, timeout_s=UNDO_TIMEOUT_S)
             if not members.members:
                 return
-            members = await self._family(host)  # somebody may have forked meanwhile
+            members = await self.family(host)  # somebody may have forked meanwhile
             inside = (await self.read_group(group))["pids"]
             if members.pids <= set(inside):
                 return
@@ -242,9 +204,10 @@ class OfCgroups(OfPressure):
             origins[each.pid, each.start] = path
         return origins
 
-    async def _look(self, host: Host) -> tuple[str, Json]:
+    async def look(self, host: Host) -> tuple[str, dict[str, Json]]:
+        """Who of the daemon is in our group, is the limit there, and does it hold?"""
         group, struck = self._groups[host.name], self._struck.get(host.name)
-        members = await self._family(host)
+        members = await self.family(host)
         files = [file for file, _, _ in struck.settings] if struck else []
         found = await self.read_group(group, *files)
         inside = members.pids & set(found["pids"])

@@ -10,7 +10,7 @@ one is not accepted.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,13 +18,10 @@ from typing import Any, Final
 from cluster import Host, HostError, Unsupported
 from histories import Json
 from nemesis import _nofile_program as program
-from nemesis import targets as targets_module
 from nemesis._debts import UNDO_TIMEOUT_S, ask_each, on_each
-from nemesis._fault import Field, Order, Proof
-from nemesis._pressed import Family, Member, OfPressure, family
-from nemesis._processes import daemon_of
+from nemesis._fault import Field, Order
+from nemesis._pressed import Family, Member, OfDaemons
 from nemesis._programs import ask, strike_command, undo_command
-from nemesis.targets import Target
 
 _KNOCKS_MAX: Final = 256
 _KNOCK_S: Final = 2.0
@@ -38,33 +35,21 @@ class _Lowered:
     now: Mapping[tuple[int, int], int]
 
 
-class FileDescriptors(OfPressure):
+class FileDescriptors(OfDaemons):
     """The daemon can open no file and accept no connection; `spare` are left to it (none).
 
     It needs no root for daemons of the user who runs the commands.
     """
 
-    broken = frozenset({"exhausted"})
+    usual_name = "file-descriptors"
+    word = "exhausted"
     defaults = MappingProxyType({"spare": 0})
     least = MappingProxyType({"spare": 0})
 
-    def __init__(
-        self,
-        system: Any,
-        targets: Target | Sequence[Target] = targets_module.one,
-        *,
-        attributes: Mapping[str, float] | None = None,
-        daemon: str | None = None,
-        name: str = "file-descriptors",
-    ) -> None:
-        super().__init__(name, targets, attributes)
-        self._pressed = system
-        self._daemon = daemon or daemon_of(system)
+    def __init__(self, system: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(system, *args, **kwargs)
         self._lowered: dict[str, _Lowered] = {}
         self._healed: dict[str, _Lowered] = {}
-
-    def _system(self) -> object:
-        return self._pressed
 
     async def setup(self, field: Field) -> None:
         """Try it on every host, on a child of the probe."""
@@ -82,25 +67,13 @@ class FileDescriptors(OfPressure):
                     f"install python3 there, or leave {self.name!r} out",
                 )
 
-    async def prove(self, things: frozenset[str]) -> Proof:
-        """Is the limit what was ordered, and is nothing free below it?"""
-        states: dict[str, str] = {}
-        seen: dict[str, Json] = {}
-        errors: dict[str, Json] = {}
-        for node, answer in (await ask_each(self._hosts(things), self._look)).items():
-            if isinstance(answer, Exception):
-                errors[node] = str(answer)
-            else:
-                states[node], seen[node] = answer
-        return Proof(states, {"seen": seen, **({"errors": errors} if errors else {})})
-
     async def inject(self, order: Order) -> dict[str, str]:
         """Lower the limits of the daemons of the targets."""
         attributes = order.detail["attributes"]
         assert isinstance(attributes, dict)
 
         async def strike(host: Host) -> None:
-            members = await self._family(host)
+            members = await self.family(host)
             if not members.members:
                 return  # nobody to strike, which the proof will tell
             await self._strike(host, members, int(attributes["spare"]))
@@ -109,13 +82,10 @@ class FileDescriptors(OfPressure):
 
     async def heal(self) -> dict[str, str]:
         """Restore the limits."""
-        failed = await self.debts.pay()
+        failed = await super().heal()
         self._healed |= {n: each for n, each in self._lowered.items() if n not in failed}
         self._lowered = {n: each for n, each in self._lowered.items() if n in failed}
         return failed
-
-    async def _family(self, host: Host) -> Family:
-        return await family(host, self._daemon, sudo=_as_root(host))
 
     async def _strike(self, host: Host, members: Family, spare: int) -> None:
         if any(each.unused < 0 for each in members.members):
@@ -146,8 +116,9 @@ class FileDescriptors(OfPressure):
         argv = strike_command(host, program, place, lower)
         await host.run(argv, sudo=sudo, timeout_s=UNDO_TIMEOUT_S)
 
-    async def _look(self, host: Host) -> tuple[str, Json]:
-        members = (await self._family(host)).members
+    async def look(self, host: Host) -> tuple[str, dict[str, Json]]:
+        """Is the limit what was ordered, and is nothing free below it?"""
+        members = (await self.family(host)).members
         if not members:
             return "gone", {}
         leader, lowered = members[0], self._lowered.get(host.name)

@@ -1,17 +1,25 @@
-"""What faults of pressure share: numbers that say how much, and a look at the daemon."""
+"""What faults of pressure share: numbers that say how much, and a look at the daemon.
+
+A daemon may die of the pressure (etcd ends when it cannot open a file).  That is the fault at work,
+so a daemon that was seen under pressure and is gone now has "died", and the fault counts as in
+force; healing starts it again, unless another fault owes that already.
+"""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
-from cluster import Host
+from cluster import Host, HostError, Journal
 from histories import Json
 from nemesis import _family_program
-from nemesis._fault import Order, nodes_named
+from nemesis import targets as targets_module
+from nemesis._debts import ask_each
+from nemesis._fault import Order, Proof, nodes_named
 from nemesis._of_hosts import OfHosts
+from nemesis._processes import daemon_of
 from nemesis._programs import ask
 from nemesis.targets import Observations, Target
 
@@ -104,3 +112,73 @@ class OfPressure(OfHosts):
                     f"{name} of {self.name} is a {what} from {self.least[name]:g}, not {value!r}"
                 )
         return {**defaults, **given}
+
+
+class OfDaemons(OfPressure):
+    """Pressure on the system's daemon; subclasses say how it looks (`look`)."""
+
+    usual_name: ClassVar[str]
+    word: ClassVar[str]
+    """The state in which the fault is in force."""
+
+    def __init__(
+        self,
+        system: Any,
+        targets: Target | Sequence[Target] = targets_module.one,
+        *,
+        attributes: Mapping[str, float] | None = None,
+        daemon: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or self.usual_name, targets, attributes)
+        self._pressed = system
+        self._daemon = daemon or daemon_of(system)
+        self._in_force: set[str] = set()
+
+    @property
+    def broken(self) -> frozenset[str]:
+        return frozenset({self.word, "died"})
+
+    async def look(self, host: Host) -> tuple[str, dict[str, Json]]:
+        """The state of a daemon, "gone" if it does not run, and what was seen."""
+        raise NotImplementedError
+
+    async def prove(self, things: frozenset[str]) -> Proof:
+        """Look at the daemons; who was under pressure and is gone has died."""
+        states: dict[str, str] = {}
+        seen: dict[str, Json] = {}
+        errors: dict[str, Json] = {}
+        for node, answer in (await ask_each(self._hosts(things), self.look)).items():
+            if isinstance(answer, Exception):
+                errors[node] = str(answer)
+                continue
+            state, seen[node] = answer
+            if state == self.word:
+                self._in_force.add(node)
+            states[node] = "died" if state == "gone" and node in self._in_force else state
+        return Proof(states, {"seen": seen, **({"errors": errors} if errors else {})})
+
+    async def heal(self) -> dict[str, str]:
+        """Undo, and start those again that have died of it."""
+        failed = await self.debts.pay()
+        for node in sorted(self._in_force - failed.keys()):
+            host = self.field.hosts[node]
+            try:
+                if not (await self.family(host)).members and not self._is_started_by_another(node):
+                    await self._pressed.start(host)
+            except (HostError, OSError) as error:
+                failed[node] = f"it died of the pressure, and does not start again: {error}"
+        self._in_force &= failed.keys()
+        return failed
+
+    async def family(self, host: Host) -> Family:
+        """The daemon and all its processes."""
+        return await family(host, self._daemon, sudo="root" in host.capabilities)
+
+    def _system(self) -> object:
+        return self._pressed
+
+    def _is_started_by_another(self, node: str) -> bool:
+        """Does another fault owe this host a start of its daemon?"""
+        entries = Journal.open_entries(self.field.journal.path)
+        return any(each.host["name"] == node and "then" in each.note for each in entries)

@@ -12,7 +12,6 @@ from cluster import Host, HostError
 from histories import Json
 from nemesis import _cgroup_program, _strain_program
 from nemesis._cgroups import Group, OfCgroups, Setting
-from nemesis._debts import ask_each
 from nemesis._pressed import MIB, Family
 from nemesis._programs import ask
 
@@ -66,8 +65,8 @@ class MemoryLimit(OfCgroups):
     """The daemon gets no more than `megabytes` of memory (256 MiB unless given), or is killed.
 
     What it had before the strike stays charged to where it was and does not count.  A limit
-    below what it uses is refused unless ``below_use`` is 1.  A daemon that the kernel has
-    killed for it is "killed", which counts as in force; healing starts it again.
+    below what it uses is refused unless ``below_use`` is 1.  How many processes the kernel
+    has killed for it, our probes aside, is in the receipt.
     """
 
     controller = "memory"
@@ -80,10 +79,6 @@ class MemoryLimit(OfCgroups):
     def __init__(self, system: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(system, *args, **kwargs)
         self._probes_killed: dict[str, int] = {}
-
-    @property
-    def broken(self) -> frozenset[str]:
-        return frozenset({self.word, "killed"})
 
     async def settings(
         self, group: Group, attributes: Mapping[str, Any], members: Family | None
@@ -122,27 +117,14 @@ class MemoryLimit(OfCgroups):
         seen = await _probe(group, "allocate", size=attributes["megabytes"] * MIB + _MARGIN)
         held = seen["killed"] and seen["got"] < seen["wanted"]
         self._probes_killed[node] = self._probes_killed.get(node, 0) + int(seen["killed"])
-        return held, {**seen, "daemons_killed": await self._killed(group)}
+        return held, seen
 
-    async def heal(self) -> dict[str, str]:
-        """Start those daemons again that the kernel has killed; then as always."""
-        looks = await ask_each(self._hosts(frozenset(self._struck)), self._look)
-        failed = await super().heal()
-        for node, looked in looks.items():
-            if not isinstance(looked, Exception) and looked[0] == "killed":
-                try:
-                    await self._pressed.start(self.field.hosts[node])
-                except (HostError, OSError) as error:
-                    failed[node] = f"it was killed for its memory, and does not start: {error}"
-        return failed
-
-    async def _look(self, host: Host) -> tuple[str, Json]:
-        state, seen = await super()._look(host)
-        assert isinstance(seen, dict)
-        if state != "gone" or host.name not in self._struck:
-            return state, seen
-        killed = await self._killed(self._groups[host.name])
-        return "killed" if killed else "gone", {**seen, "daemons_killed": killed}
+    async def look(self, host: Host) -> tuple[str, dict[str, Json]]:
+        """As always; and was the daemon killed for its memory?"""
+        state, seen = await super().look(host)
+        if host.name in self._probes_killed:
+            seen["killed_for_memory"] = await self._killed(self._groups[host.name])
+        return state, seen
 
     async def _killed(self, group: Group) -> int:
         """How many processes were killed for memory in the group, without our probes."""
