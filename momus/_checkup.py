@@ -19,7 +19,9 @@ from typing import Final
 
 from cluster import HostError, PosixHost, Settings, SshSettings, host_at
 from cluster._faked_clock import LIBRARY
+from nemesis import _cgroup_program
 from nemesis._clock_ways import CAN_SET
+from nemesis._programs import text_of
 
 TIMEOUT_S: Final = 20.0
 OFFSET_MAX_S: Final = 0.5
@@ -98,7 +100,7 @@ CHECKS: Final = (
     ),
     Check(
         "python3",
-        "proofs of partitions",
+        "proofs of partitions and pressure",
         """
         command -v python3 >/dev/null || { echo "no python3"; exit 1; }
         python3 -c 'import sys; print(sys.version.split()[0]); sys.exit(sys.version_info < (3, 6))'
@@ -140,19 +142,16 @@ CHECKS: Final = (
     ),
     Check(
         "cgroups",
-        "quotas of CPU, memory, I/O",
-        """
-        at=/sys/fs/cgroup
-        [ -f $at/cgroup.controllers ] || { echo "no cgroup v2 at $at"; exit 1; }
-        for each in cpu memory io pids; do
-            grep -qw "$each" $at/cgroup.controllers || missing="$missing $each"
-        done
-        [ -z "$missing" ] || { echo "controllers missing:$missing"; exit 1; }
-        { mkdir "$at/momus-doctor-$$" && rmdir "$at/momus-doctor-$$"; } 2>/dev/null ||
-            { echo "$at cannot be written to"; exit 1; }
-        echo "v2"
+        "quotas and limits of CPU, memory, disk, processes",
+        # The very program that the faults use, so that both always agree.
+        f"""
+        command -v python3 >/dev/null || {{ echo "no python3"; exit 1; }}
+        exec python3 -I -S - '{{"do": "survey", "name": "momus-doctor"}}' <<'END_OF_PROGRAM'
+{text_of(_cgroup_program)}
+END_OF_PROGRAM
         """,
         root=True,
+        package=_everywhere("python3", pacman="python"),
         mend="mount -t cgroup2 none /sys/fs/cgroup  # or boot with "
         "systemd.unified_cgroup_hierarchy=1",
     ),

@@ -10,7 +10,8 @@ one host uses.  Processes are named by pid and start time, so that a stranger th
 the pid is not moved.
 
 Request: ``{"do": "find", "enter", "leave", "look" or "disk", ...}`` with the arguments of the
-function of that name.  Answer: what the function returns.
+function of that name.  Answer: what the function returns.  With ``{"do": "survey", "name":
+...}`` it answers in a line of plain words, and exits with 2 if something is missing.
 """
 
 import errno
@@ -265,11 +266,30 @@ def _put(path: str, text: str) -> None:
         os.close(file)
 
 
+def survey(name: str) -> int:
+    """Tell of every controller which version it has, and what is missing; 0 if nothing is."""
+    versions, missing = [], []
+    for controller in ("cpu", "memory", "io", "pids"):
+        try:
+            way = find(controller, name)
+            if way["mount"] is None:
+                group = os.path.join(way["at"], "%s-%s" % (name, os.urandom(4).hex()))  # noqa: UP031
+                os.mkdir(group)
+                os.rmdir(group)
+            versions.append("%s v%d" % (controller, way["version"]))  # noqa: UP031
+        except (OSError, LookupError) as error:
+            missing.append(str(error))
+    print("; ".join(missing) or ", ".join(versions))
+    return 2 if missing else 0
+
+
 _DO: Any = {"find": find, "enter": enter, "leave": leave, "look": look, "disk": disk}
 
 
 def main(request: "dict[str, Any]") -> None:
     """Do what is asked; what cannot be done is told in one line."""
+    if request["do"] == "survey":
+        sys.exit(survey(request["name"]))
     do = _DO[request.pop("do")]
     try:
         print(json.dumps(do(**request)))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cluster import ForeignSettings, HostError, SshSettings, lab_down, lab_up, r
 from momus._checkup import CAPABILITIES, Finding, check_up, check_up_all
 from momus._cli import cli
 from momus._doctor import exit_code
+from nemesis._cgroup_program import find
 
 # fmt: off
 USUAL = (
@@ -199,7 +201,7 @@ def test_people_get_a_table_and_what_to_do(programs: Path, tmp_path: Path) -> No
     assert result.exit_code == 3
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["one", "two", "for"]
-    assert "python3        no   no   proofs of partitions" in result.stdout
+    assert "python3        no   no   proofs of partitions and pressure" in result.stdout
     assert "one, two: no python3: no python3\n  apt-get install -y python3\n" in result.stdout
 
 
@@ -207,3 +209,19 @@ def test_no_hosts_is_a_usage_error() -> None:
     result = momus("doctor")
     assert result.exit_code == 2
     assert "try `momus doctor lab.toml`" in result.stderr
+
+
+def test_control_groups_are_found_as_the_faults_find_them(programs: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may make control groups")
+    program(programs, "python3", f'exec {sys.executable} "$@"')
+    cgroups = findings(programs)["cgroups"]
+    ways, lacking = [], []
+    for controller in ("cpu", "memory", "io", "pids"):
+        try:
+            way = find(controller, "momus-test")
+            ways.append(f"{controller} v{way['version']}")
+        except LookupError as error:
+            lacking.append(str(error))
+    assert cgroups.yes == (not lacking)
+    assert cgroups.detail == ("; ".join(lacking) or ", ".join(ways))
