@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cluster import Host, Journal, Unsupported
+from cluster import Host, Journal, Unsupported, ssh
+from cluster._sshlab import ssh_lab
 from histories import Json, Op
 from nemesis import (
     CpuQuota,
     Fault,
     FileDescriptors,
     IoThrottle,
+    Kill,
     MemoryBalloon,
     MemoryLimit,
     Nemesis,
@@ -86,11 +91,6 @@ def groups_of(journal: Journal) -> list[str]:
     return [each for each in found if "/cgroup" in each]
 
 
-@pytest.fixture(params=["local", "namespaces"])
-def on_hosts(request: pytest.FixtureRequest) -> Any:
-    return request.getfixturevalue(f"on_{request.param}")
-
-
 async def strike_and_heal(
     name: str, system: Any, hosts: Sequence[Host], journal: Journal, target: str
 ) -> None:
@@ -113,12 +113,272 @@ async def strike_and_heal(
         assert name not in {entry.kind for entry in Journal.open_entries(journal.path)}
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        *(("local", name) for name in FAULTS),
+        ("namespaces", "process-table"),
+        *(
+            pytest.param("namespaces", name, marks=pytest.mark.slow)
+            for name in FAULTS
+            if name != "process-table"
+        ),
+    ],
+)
 def test_each_fault_is_proven_from_outside_and_leaves_the_host_as_it_was(
-    name: str, on_hosts: Play, system: Any
+    kind: str, name: str, system: Any, request: pytest.FixtureRequest
 ) -> None:
+    on_hosts: Play = request.getfixturevalue(f"on_{kind}")
+
     async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
-        await strike_and_heal(name, system, hosts, journal, "n2")
+        await strike_and_heal(name, system, hosts, journal, "n1")
         await stop_all(system, hosts)
 
-    on_hosts(2, scenario)
+    on_hosts(1, scenario)
+
+
+def test_ssh_hosts_come_under_every_pressure_and_out_of_it(tmp_path: Path, system: Any) -> None:
+    async def scenario() -> None:
+        with Journal(tmp_path / "faults.jsonl") as journal:
+            async with (
+                ssh_lab(1, directory=tmp_path / "lab") as lab,
+                ssh(lab.lab_toml, journal=journal) as hosts,
+            ):
+                for name in FAULTS:
+                    await strike_and_heal(name, system, hosts, journal, "n1")
+                await stop_all(system, hosts)
+
+    (tmp_path / "lab").mkdir()
+    try:
+        asyncio.run(scenario())
+    except Unsupported as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", ["cpu-quota", "file-descriptors"])
+def test_a_daemon_that_was_started_anew_is_free_and_the_receipt_says_so(
+    name: str, on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async with at_work(system, hosts, journal, FAULTS[name](system)) as order:
+            assert (await order(f"start-{name}", {"targets": ["n1"]})).type == "ok"
+            await hosts[0].stop("sleepers")
+            await system.start(hosts[0])
+            done = await order(f"stop-{name}")
+            assert done.error == f"n1 was free before it was healed, not died or {WORDS[name]}"
+            assert done.value["receipt"]["effect"] is False
+
+    on_local(1, scenario)
+
+
+@pytest.mark.parametrize("name", ["process-table", "file-descriptors"])
+def test_a_daemon_that_died_of_it_was_under_it_and_is_started_again(
+    name: str, on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async with at_work(system, hosts, journal, FAULTS[name](system)) as order:
+            assert (await order(f"start-{name}", {"targets": ["n1"]})).type == "ok"
+            await hosts[0].signal("sleepers", "KILL")
+            done = await order(f"stop-{name}")
+            assert (done.type, done.error) == ("ok", None)
+            assert done.value["receipt"]["during"]["died"] == ["n1"]
+            assert done.value["receipt"]["after"]["free"] == ["n1"]
+            assert groups_of(journal) == []
+
+    on_local(1, scenario)
+
+
+def test_a_daemon_that_another_fault_will_start_is_left_to_it(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        pressure = FAULTS["file-descriptors"](system)
+        async with at_work(system, hosts, journal, pressure, Kill(system)) as order:
+            await order("start-file-descriptors", {"targets": ["n1"]})
+            await order("start-kill", {"targets": ["n1"]})
+            assert (await order("stop-file-descriptors")).type == "ok"
+            assert (await order("stop-kill")).type == "ok"
+
+    on_local(1, scenario)
+
+
+def test_a_limit_that_somebody_lifted_is_noticed(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async with at_work(system, hosts, journal, ProcessTable(system)) as order:
+            await order("start-process-table", {"targets": ["n1"]})
+            [group] = groups_of(journal)
+            (Path(group) / "pids.max").write_text("max")
+            done = await order("stop-process-table")
+            assert done.error == "n1 was loosened before it was healed, not died or exhausted"
+
+    on_local(1, scenario)
+
+
+def test_processes_that_somebody_moved_away_are_noticed(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        async with at_work(system, hosts, journal, ProcessTable(system)) as order:
+            before = await state_of(hosts[0])
+            await order("start-process-table", {"targets": ["n1"]})
+            [group] = groups_of(journal)
+            moved, *others = (Path(group) / "cgroup.procs").read_text().split()
+            (Path(group).parent / "cgroup.procs").write_text(moved)
+            done = await order("stop-process-table")
+            assert "n1 was partly before it was healed" in str(done.error)
+            assert others
+            assert await state_of(hosts[0]) == before
+
+    on_local(1, scenario)
+
+
+def test_who_was_born_under_pressure_comes_out_of_it_too(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        faults: list[Fault] = [
+            ProcessTable(system, attributes={"spare": 4}),
+            FileDescriptors(system, attributes={"spare": 4}),
+        ]
+        argv = ["sh", "-c", 'trap "sleep 1000 &" USR1; while :; do sleep 1000 & wait $!; done']
+        await hosts[0].start("sleepers", argv)
+        async with at_work(system, hosts, journal, *faults) as order:
+            before = await state_of(hosts[0])
+            await order("start-process-table", {"targets": ["n1"]})
+            await order("start-file-descriptors", {"targets": ["n1"]})
+            os.kill(before[0][0], signal.SIGUSR1)
+            async with asyncio.timeout(10):
+                while len(during := await state_of(hosts[0])) == len(before):
+                    await asyncio.sleep(0.05)
+            assert {each[2:] for each in during} != {each[2:] for each in before}
+            await order("stop-file-descriptors")
+            assert (await order("stop-process-table")).type == "ok"
+            after = await state_of(hosts[0])
+            assert len(after) > len(before)
+            assert {each[2:] for each in after} == {each[2:] for each in before}
+
+    on_local(1, scenario)
+
+
+def test_a_server_with_a_descriptor_to_spare_does_not_accept_when_it_is_used(
+    on_local: Play, system: Any
+) -> None:
+    """The limit leaves room for one connection; the second one is not served."""
+
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        await hosts[0].start("sleepers", [sys.executable, "-c", HOLDING])
+        fault = FileDescriptors(system, attributes={"spare": 1})
+        async with at_work(system, hosts, journal, fault) as order:
+            done = await order("start-file-descriptors", {"targets": ["n1"]})
+            assert (done.type, done.error) == ("ok", None)
+            knocked = done.value["receipt"]["during"]["seen"]["n1"]["knocked"]
+            assert (knocked["unserved"], knocked["opened"]) == (True, 2)
+            assert (await order("stop-file-descriptors")).type == "ok"
+
+    on_local(1, scenario)
+
+
+HOLDING = """
+import socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+held = []
+while True:
+    try:
+        held.append(listener.accept()[0])
+    except OSError:
+        time.sleep(0.05)
+"""
+
+
+def test_a_limit_below_what_is_used_is_refused_unless_asked_for(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        holding = "import time; held = bytearray(b'x') * (64 << 20); time.sleep(999)"
+        argv = [sys.executable, "-c", holding]
+        await hosts[0].start("sleepers", argv)
+        async with asyncio.timeout(20):
+            while (await family(hosts[0], "sleepers", sudo=True)).members[0].resident < 64 << 20:
+                await asyncio.sleep(0.05)
+        async with at_work(system, hosts, journal, FAULTS["memory-limit"](system)) as order:
+            done = await order("start-memory-limit", {"targets": ["n1"]})
+            assert "MiB, more than the limit of 48 MiB; order more megabytes" in str(done.error)
+            asked = {"megabytes": 48, "below_use": 1}
+            done = await order("start-memory-limit", {"targets": ["n1"], "attributes": asked})
+            assert (done.type, done.error) == ("ok", None)
+            await order("stop-memory-limit")
+
+    on_local(1, scenario)
+
+
+GROWING = """
+import signal, time
+def grow(*_):
+    held = bytearray(b"x") * (99 << 20)
+signal.signal(signal.SIGUSR1, grow)
+while True:
+    time.sleep(1)
+"""
+
+
+def test_a_daemon_that_grows_past_its_limit_is_killed_and_the_receipt_tells(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        await hosts[0].start("sleepers", [sys.executable, "-c", GROWING])
+        async with at_work(system, hosts, journal, FAULTS["memory-limit"](system)) as order:
+            assert (await order("start-memory-limit", {"targets": ["n1"]})).type == "ok"
+            await hosts[0].signal("sleepers", "USR1")
+            async with asyncio.timeout(20):
+                while await hosts[0].alive("sleepers"):
+                    await asyncio.sleep(0.05)
+            done = await order("stop-memory-limit")
+            assert (done.type, done.error) == ("ok", None)
+            during = done.value["receipt"]["during"]
+            assert during["died"] == ["n1"]
+            assert during["seen"]["n1"]["killed_for_memory"] == 1
+
+    on_local(1, scenario)
+
+
+def test_a_balloon_never_takes_more_than_its_share(on_local: Play, system: Any) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        fault = MemoryBalloon(attributes={"megabytes": 1 << 30})
+        async with at_work(system, hosts, journal, fault) as order:
+            done = await order("start-memory-balloon", {"targets": ["n1"]})
+            assert "are more than 80 % of its share of the memory" in str(done.error)
+            assert done.value["receipt"]["during"]["free"] == ["n1"]
+
+    on_local(1, scenario)
+
+
+@pytest.mark.parametrize(
+    ("fault", "attributes", "complaint"),
+    [
+        (CpuQuota, {"cpu": 1}, "has the attributes cpus, not 'cpu'"),
+        (CpuQuota, {"cpus": 0}, "a number from 0.01, not 0"),
+        (MemoryLimit, {"megabytes": 64.5}, "a whole number from 16, not 64.5"),
+        (ProcessTable, {"spare": -1}, "a whole number from 0, not -1"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_refused(
+    fault: Any, attributes: dict[str, float], complaint: str, system: Any
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        fault(system, attributes=attributes)
+
+
+def test_without_root_the_reason_and_a_remedy_are_told_before_the_load(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        if os.geteuid() == 0:
+            run = hosts[0].run
+
+            async def as_nobody(argv: Sequence[str], **kwargs: Any) -> Any:
+                drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+                return await run([*drop, *argv] if kwargs.get("sudo") else argv, **kwargs)
+
+            hosts[0].run = as_nobody  # type: ignore[method-assign]
+            Path(hosts[0].directory).chmod(0o777)
+        nemesis = Nemesis([CpuQuota(system)], hosts, journal)
+        with pytest.raises(Unsupported, match=r"'cpu-quota' is impossible: .*sudo|run as root"):
+            await nemesis.setup()
+        with contextlib.suppress(Exception):
+            await nemesis.teardown()
+
+    on_local(1, scenario)

@@ -1,0 +1,175 @@
+"""Pressure whose driver died: what `momus heal` does about it, from the journal alone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster import Host, Journal, Unsupported, heal, local, namespaces, ssh
+from cluster._sshlab import ssh_lab
+from histories import Op
+from nemesis import (
+    CpuQuota,
+    Fault,
+    FileDescriptors,
+    MemoryBalloon,
+    Nemesis,
+    ProcessTable,
+    _nofile_program,
+)
+from nemesis._pressed import family
+from nemesis._programs import ask
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0, reason="control groups of this machine can be made by root only"
+)
+
+PRESSURES = ("cpu-quota", "file-descriptors", "memory-balloon", "process-table")
+
+
+def faults_for(system: Any) -> list[Fault]:
+    return [
+        CpuQuota(system),
+        ProcessTable(system),
+        FileDescriptors(system),
+        MemoryBalloon(attributes={"megabytes": 32}),
+    ]
+
+
+async def struck(system: Any, hosts: Sequence[Host], journal: Journal, *names: str) -> None:
+    """All under pressure, and nobody left to heal it."""
+    faults = [each for each in faults_for(system) if each.name in names]
+    nemesis = Nemesis(faults, hosts, journal)
+    await nemesis.setup()
+    for name in names:
+        done = await nemesis.invoke(Op(f"start-{name}", {"targets": ["n1"]}))
+        assert (done.type, done.error) == ("ok", None)
+
+
+async def state_of(host: Host) -> list[tuple[Any, ...]]:
+    members = (await family(host, "sleepers", sudo=True)).members
+    return [(each.pid, each.start, each.cgroups, each.soft, each.hard) for each in members]
+
+
+def groups_of(run: str) -> list[str]:
+    tops = [Path(line.split()[4]) for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [str(each) for top in tops if "cgroup" in str(top) for each in top.glob(f"momus-{run}*")]
+
+
+@pytest.mark.parametrize("kind", ["local", "ssh"])
+def test_a_dead_drivers_pressure_is_taken_away_and_nothing_is_left(
+    kind: str, tmp_path: Path, system: Any
+) -> None:
+    """The daemon was there before the run, so heal must not end it."""
+
+    async def scenario(hosts: Sequence[Host]) -> None:
+        await system.start(hosts[0])
+        try:
+            before = await state_of(hosts[0])
+            with Journal(tmp_path / "faults.jsonl") as journal:
+                await struck(system, hosts, journal, *PRESSURES)
+            assert await state_of(hosts[0]) != before
+            assert groups_of(journal.run) != []
+            healed = await heal(tmp_path / "faults.jsonl", even_running=True)
+            assert {one.outcome for one in healed} == {"undone"}
+            assert {one.kind for one in healed} == set(PRESSURES)
+            assert await state_of(hosts[0]) == before
+            assert groups_of(journal.run) == []
+            assert (await family(hosts[0], "memory-balloon", sudo=True)).members == ()
+            assert await heal(tmp_path / "faults.jsonl", even_running=True) == []
+        finally:
+            for name in ("sleepers", "memory-balloon"):
+                await hosts[0].stop(name)
+
+    async def play() -> None:
+        if kind == "local":
+            async with local(1, directory=tmp_path) as hosts:
+                await scenario(hosts)
+        else:
+            async with ssh_lab(1, directory=tmp_path) as lab, ssh(lab.lab_toml) as remote:
+                await scenario(remote)
+
+    try:
+        asyncio.run(play())
+    except Unsupported as error:
+        if error.host == "this machine":
+            pytest.skip(str(error))
+        raise
+
+
+def test_a_group_is_removed_even_if_the_namespace_has_ended(tmp_path: Path, system: Any) -> None:
+    async def play() -> None:
+        with Journal(tmp_path / "faults.jsonl") as journal:
+            async with namespaces(1, directory=tmp_path) as hosts:
+                await system.start(hosts[0])
+                await struck(system, hosts, journal, "process-table")
+        assert groups_of(journal.run) != []
+        healed = await heal(tmp_path / "faults.jsonl", even_running=True)
+        assert {(one.host, one.outcome) for one in healed} == {("n1", "gone"), ("driver", "undone")}
+        assert groups_of(journal.run) == []
+
+    try:
+        asyncio.run(play())
+    except Unsupported as error:
+        if error.host == "this machine":
+            pytest.skip(str(error))
+        raise
+
+
+def test_a_strike_that_arrives_after_its_undo_is_barred(
+    tmp_path: Path, system: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its driver died while it was on its way."""
+
+    async def play() -> None:
+        late: list[Any] = []
+        async with local(1, directory=tmp_path) as [host]:
+            await system.start(host)
+            before, run = await state_of(host), host.run
+
+            async def slow(argv: Sequence[str], **kwargs: Any) -> Any:
+                if "momus-strike" in argv:
+                    late.append((argv, {**kwargs, "check": False}))
+                    return None
+                return await run(argv, **kwargs)
+
+            with Journal(tmp_path / "faults.jsonl") as journal:
+                fault = FileDescriptors(system)
+                nemesis = Nemesis([fault], [host], journal)
+                await nemesis.setup()
+                monkeypatch.setattr(host, "run", slow)
+                done = await nemesis.invoke(Op("start-file-descriptors", {"targets": ["n1"]}))
+                assert "n1 was loosened after the strike" in str(done.error)
+            monkeypatch.undo()
+            await heal(tmp_path / "faults.jsonl", even_running=True)
+            [(argv, kwargs)] = late
+            arrived = await run(argv, **kwargs)
+            assert b"has been undone" in arrived.stderr
+            assert await state_of(host) == before
+            await host.stop("sleepers")
+
+    asyncio.run(play())
+
+
+def test_after_a_reboot_and_for_strangers_with_the_same_pid_nothing_is_done(
+    tmp_path: Path, system: Any
+) -> None:
+    async def play() -> None:
+        async with local(1, directory=tmp_path) as [host]:
+            await system.start(host)
+            before = await family(host, "sleepers", sudo=True)
+            leader = before.members[0]
+            request = {"do": "restore", "leader": [leader.pid, leader.start]}
+            limits = [[each.pid, each.start, 64, 3] for each in before.members]
+            await ask(host, _nofile_program, {**request, "boot": "another", "limits": limits})
+            strangers = [[each.pid, each.start + 1, 64, 3] for each in before.members]
+            await ask(host, _nofile_program, {**request, "boot": before.boot, "limits": strangers})
+            assert (await family(host, "sleepers", sudo=True)).members == before.members
+            await host.stop("sleepers")
+
+    asyncio.run(play())
