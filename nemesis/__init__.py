@@ -15,6 +15,18 @@ from nemesis import grudges, targets
 from nemesis._balloon import MemoryBalloon
 from nemesis._chaos import AT_ONCE, chaos
 from nemesis._clocks import CLOCK_FAULTS, ClockFault
+from nemesis._conditions import (
+    Moment,
+    State,
+    always,
+    becomes,
+    healed,
+    in_force,
+    no_primary,
+    observed,
+    primary_elected,
+    struck,
+)
 from nemesis._descriptors import FileDescriptors
 from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._membership import (
@@ -32,6 +44,7 @@ from nemesis._proxied import PROXY_FAULTS, ProxyFault
 from nemesis._quotas import CpuQuota, IoThrottle, MemoryLimit, ProcessTable
 from nemesis._restarts import CrashLoop, Restart, RollingRestart
 from nemesis._schedule import final, replay, schedule, script, turns
+from nemesis._when import start, when
 from nemesis.grudges import Grudge
 from nemesis.targets import Target
 
@@ -56,6 +69,7 @@ __all__ = [
     "MemberShrink",
     "MemoryBalloon",
     "MemoryLimit",
+    "Moment",
     "Nemesis",
     "NotHealed",
     "Order",
@@ -67,14 +81,25 @@ __all__ = [
     "ProxyFault",
     "Restart",
     "RollingRestart",
+    "State",
     "Target",
     "Unsupported",
+    "always",
+    "becomes",
     "chaos",
     "final",
     "grudges",
+    "healed",
+    "in_force",
+    "no_primary",
+    "observed",
+    "primary_elected",
     "replay",
     "schedule",
     "script",
+    "start",
+    "struck",
     "targets",
     "turns",
+    "when",
 ]
