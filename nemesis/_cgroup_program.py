@@ -5,9 +5,10 @@ by level; version 1 has a tree for each controller.  Where the tree of a control
 mounted it is mounted under a name of ours, which is undone, too.  A new tree of version 1 is
 never made, since that would take the controller away from version 2.
 
-A group is a directory below the root of its tree, under a name that only one fault of one run on
-one host uses.  Processes are named by pid and start time, so that a stranger that inherited
-the pid is not moved.
+A group is a directory below the root of its tree, under a name that only one fault of one run
+on one host uses.  Where the controller was off at the root and is switched on by us the name
+says so (``.switched-io``), and the last such group to go switches it off again.  Processes are
+named by pid and start time, so that a stranger that inherited the pid is not moved.
 
 Request: ``{"do": "find", "enter", "leave", "look" or "disk", ...}`` with the arguments of the
 function of that name.  Answer: what the function returns.  With ``{"do": "survey", "name":
@@ -23,6 +24,7 @@ import time
 from typing import Any
 
 MINE = "momus-"
+SWITCHED = ".switched-"
 _POLL_S = 0.02
 _V1_NAMES = {"io": "blkio"}
 
@@ -37,41 +39,38 @@ def find(
 
     ``version``; ``controller`` as it is called there; ``at``: where the tree is mounted; ``root``:
     which group of the tree is seen there; ``mount``: what to mount at ``at`` first, or null;
-    ``switched``: whether the controller is on already for groups at the root.
-    Raises LookupError if there is none.
+    ``point``: where we mount if we must; ``name`` of the group.  LookupError: there is none.
     """
     old = _V1_NAMES.get(controller, controller)
+    point = "/run/%s.cgroup" % name  # noqa: UP031
+    way: dict[str, Any] = {
+        "version": 2,
+        "controller": controller,
+        "at": point,
+        "root": "/",
+        "mount": None,
+        "point": point,
+        "name": name,
+    }
     mounts = _mounts(mountinfo)
     for kind, at, root, _ in mounts:
         if kind == "cgroup2" and controller in _words(at + "/cgroup.controllers"):
-            on = controller in _words(at + "/cgroup.subtree_control")
-            return _way(2, controller, at, root, None, on)
+            on = controller in _words(at + "/cgroup.subtree_control") and not _switched(
+                at, controller
+            )
+            return dict(way, at=at, root=root, name=name if on else name + SWITCHED + controller)
     for kind, at, root, options in mounts:
         if kind == "cgroup" and old in options.split(","):
-            return _way(1, old, at, root, None, True)
+            return dict(way, version=1, controller=old, at=at, root=root)
     trees = _trees(known)
     if old not in trees:
         raise LookupError("the kernel has no controller %s" % old)  # noqa: UP031
-    at = "/run/%s.cgroup" % name  # noqa: UP031
     if trees[old]:
         options = ",".join(sorted(each for each, tree in trees.items() if tree == trees[old]))
-        return _way(1, old, at, "/", ["cgroup", options], True)
+        return dict(way, version=1, controller=old, mount=["cgroup", options])
     if any(kind == "cgroup2" for kind, _, _, _ in mounts):
         raise LookupError("the controller %s is not given to us" % controller)  # noqa: UP031
-    return _way(2, controller, at, "/", ["cgroup2", ""], False)
-
-
-def _way(
-    version: int, controller: str, at: str, root: str, mount: "list[str] | None", switched: bool
-) -> "dict[str, Any]":
-    return {
-        "version": version,
-        "controller": controller,
-        "at": at,
-        "root": root,
-        "mount": mount,
-        "switched": switched,
-    }
+    return dict(way, mount=["cgroup2", ""], name=name + SWITCHED + controller)
 
 
 def _mounts(mountinfo: str) -> "list[tuple[str, str, str, str]]":
@@ -135,9 +134,9 @@ def enter(
         os.makedirs(at, exist_ok=True)
         more = ["-o", options] if options else []
         subprocess.run(["mount", "-t", kind, *more, "none", at], check=True)
+    os.makedirs(group, exist_ok=True)  # first: its name tells others who switched it on
     if way["version"] == 2 and way["controller"] not in _words(at + "/cgroup.subtree_control"):
         _put(at + "/cgroup.subtree_control", "+" + way["controller"])
-    os.makedirs(group, exist_ok=True)
     for file, value, needed in settings:
         path = os.path.join(group, file)
         if needed or os.path.exists(path):
@@ -177,13 +176,12 @@ def leave(
             if error.errno not in (errno.EBUSY, errno.ENOTEMPTY) or time.monotonic() > deadline:
                 raise
             time.sleep(_POLL_S)
-    if way["version"] == 2 and not way["switched"]:
+    if way["version"] == 2 and SWITCHED in name and os.path.isdir(at):
         _switch_off(at, way["controller"])
-    if way["mount"] is not None:
-        if os.path.ismount(at):
-            subprocess.run(["umount", at], check=True)
-        if os.path.isdir(at):
-            os.rmdir(at)
+    if os.path.ismount(way["point"]):
+        subprocess.run(["umount", way["point"]], check=True)
+    if os.path.isdir(way["point"]):
+        os.rmdir(way["point"])
     return {"left": True}
 
 
@@ -207,11 +205,10 @@ def _send_home(way: "dict[str, Any]", pid: int, path: str) -> None:
 def _switch_off(at: str, controller: str) -> None:
     """What nobody had switched on before us; unless another group of ours still needs it."""
     try:
-        mine = [each for each in os.listdir(at) if each.startswith(MINE)]
-        if not mine and controller in _words(at + "/cgroup.subtree_control"):
+        if not _switched(at, controller) and controller in _words(at + "/cgroup.subtree_control"):
             _put(at + "/cgroup.subtree_control", "-" + controller)
     except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.ENOENT):  # busy: somebody else uses it by now
+        if error.errno != errno.EBUSY:  # somebody else has come to use it
             raise
 
 
@@ -253,6 +250,12 @@ def _start_of(pid: int) -> int:
     except OSError:
         return -1
     return int(line[line.rindex(")") + 2 :].split()[19])
+
+
+def _switched(at: str, controller: str) -> "list[str]":
+    """The groups of ours for which the controller was switched on."""
+    end = SWITCHED + controller
+    return [each for each in os.listdir(at) if each.startswith(MINE) and each.endswith(end)]
 
 
 def _put(path: str, text: str) -> None:

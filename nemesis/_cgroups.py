@@ -129,11 +129,14 @@ class OfCgroups(OfDaemons):
         request = {"do": "look", "way": group.way, "name": group.name, "files": list(files)}
         return await ask(group.host, program, request, sudo=True)
 
+    def _base_name(self, host: Host) -> str:
+        return f"{program.MINE}{self.field.journal.run}-{host.name}-{self.name}"
+
     async def _try(self, host: Host) -> None:
-        name = f"{program.MINE}{self.field.journal.run}-{host.name}-{self.name}"
+        name = self._base_name(host)
         request = {"do": "find", "controller": self.controller, "name": name}
         way = await ask(host, program, request, sudo=True)
-        group = self._groups[host.name] = Group(host, way, name)
+        group = self._groups[host.name] = Group(host, way, way["name"])
         settings = await self.settings(group, self._attributes, None)
         members = Family((), (await self.family(host)).boot, 0, 0)
         await self._strike(group, settings, members, self._attributes)
@@ -164,7 +167,7 @@ class OfCgroups(OfDaemons):
         }
         note: dict[str, Json] = {"group": group.path, "attributes": dict(attributes)}
         await self.debts.owe(host, [undo_command(host, program, place, undo)], note, sudo=True)
-        if (twin := _twin(host, members.boot, self.controller, group.name)) is not None:
+        if (twin := _twin(host, members.boot, self.controller, self._base_name(host))) is not None:
             below, way = twin
             argv = undo_command(below, program, place, {**undo, "way": way})
             await self.debts.owe(below, [argv], {**note, "host": host.name}, sudo=True)
