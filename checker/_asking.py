@@ -31,7 +31,7 @@ class Asking:
         self.states: list[Any] = []
         self._numbers: dict[Any, int] = {}
         self._explored: dict[tuple[int, int], int] = {}
-        self._number(model.initial)
+        self.number_of(model.initial)
 
     @property
     def direct(self) -> tuple[Any, Sequence[Call], list[Any], Any] | None:
@@ -55,7 +55,7 @@ class Asking:
         """The number of what the step answered, or -1 where it is illegal."""
         if after is ILLEGAL:
             return -1
-        number, call = self._number(after), self.calls[klass]
+        number, call = self.number_of(after), self.calls[klass]
         if number != state and call.f in self.model.read_only:
             raise ModelError(
                 f"the model {self.model.name} declares {call.f!r} read-only, but in state "
@@ -91,8 +91,13 @@ class Asking:
             state += 1
         return [not change for change in changes]
 
-    def _number(self, state: Any) -> int:
+    def number_of(self, state: Any) -> int:
+        """The number of a state, a new one if it is new."""
         number = self._numbers.setdefault(frozen(state), len(self.states))
         if number == len(self.states):
             self.states.append(state)
         return number
+
+    def find(self, state: Any) -> int | None:
+        """The number of a state that has one."""
+        return self._numbers.get(frozen(state))

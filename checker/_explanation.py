@@ -81,7 +81,7 @@ class _Indexes:
 
 
 def _crashed(history: History, operations: Operations, klass: int, count: int) -> Json:
-    f, argument, *_ = operations.classes[klass]
+    f, argument = (int(column[klass]) for column in operations.classes[:2])
     return {"f": history.f_names[f], "value": history.value_of(argument), "times": count}
 
 

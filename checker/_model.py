@@ -44,7 +44,7 @@ ILLEGAL: Final = _Illegal.ILLEGAL
 Illegal: TypeAlias = Literal[_Illegal.ILLEGAL]
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """An operation as a model sees it.
 
     `argument` is the value of its invocation; `result` that of its `ok` completion.  Where

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 
 from checker._asking import Asking
 from checker._found import Decode, Found, found_of, numbered, without_numbers
+from checker._guessing import Guessing, Numbers, Refuted, guessed
 from checker._limits import Limits
 from checker._model import Call, Model, ModelError
 from checker._models import MONITORS
@@ -23,6 +25,9 @@ _ASKED_MAX: Final = 10_000
 """A model in Python is asked so often, to find out what never changes a state; less often
 for a history that is searched before that would be known."""
 
+
+_REFUTED_MAX: Final = 4
+"""After so many guesses that were wrong the model is taken as it is."""
 
 _DECODED_APART_MAX: Final = 1_000
 """The values of so many classes are decoded one by one; of more, all of the history's."""
@@ -53,10 +58,10 @@ def search(
     if algorithm not in ("auto", "jit"):
         algorithm = _monitor(model, algorithm)
     if model.native is None:
-        asking = Asking(model, calls_of(history, operations))
+        asking = Guessing(model, calls_of(history, operations), _kinds_of(history, operations))
         began = time.perf_counter()
         read_only = explored(operations, asking, limits)
-        return search_in_python(operations, asking, read_only, limits.since(began), hear)
+        return search_guessing(operations, asking, read_only, limits.since(began), hear)
     names = history.f_names
     values = (history.values.offsets, np.frombuffer(history.values.data, dtype=np.uint8))
     initial = canonical_json(msgspec.json.encode(model.initial)).decode()
@@ -85,9 +90,10 @@ def search_in_python(
     read_only: Sequence[bool],
     limits: Limits,
     hear: Callable[[int, Found], None] | None = None,
+    only: Sequence[int] = (),
 ) -> list[Found]:
     """The same for a model written in Python; `read_only` tells of each class of operations
-    that it changes no state."""
+    that it changes no state, and `only` in which state alone it is legal (-1: any)."""
     decode = numbered(asking.states)
 
     def told(answer: Answer) -> Found:
@@ -99,7 +105,58 @@ def search_in_python(
     if hear is not None:
         heard = hear
         limits = limits._replace(tell=lambda number, answer: heard(number, told(answer)))
-    return [told(answer) for answer in operations.search_python(asking, read_only, limits)]
+    return [told(answer) for answer in operations.search_python(asking, read_only, only, limits)]
+
+
+def search_guessing(
+    operations: Operations,
+    asking: Guessing,
+    read_only: Sequence[bool],
+    limits: Limits,
+    hear: Callable[[int, Found], None] | None = None,
+) -> list[Found]:
+    """The same, at first with guesses about what else reads only; see `_guessing`.
+
+    Guesses are for searches without limits: what a limit ends is resumed, and must not rest
+    on a guess.
+    """
+    if limits.seconds is not None or limits.steps is not None or any(limits.earlier):
+        return search_in_python(operations, asking, read_only, limits, hear)
+    numbers = range(len(operations.keys)) if limits.only is None else limits.only
+    found: dict[int, Found] = {}
+
+    def believe(number: int, answer: Found) -> None:
+        if answer.verdict != "valid":
+            return
+        found[number] = answer
+        if hear is not None:
+            hear(number, answer)
+
+    refuted: list[int] = []
+    while len(refuted) < _REFUTED_MAX:
+        asking.guess = guessed(asking, np.array(read_only, np.bool_), refuted)
+        if asking.guess is None:
+            break
+        rest = [number for number in numbers if number not in found]
+        try:
+            search_in_python(
+                operations,
+                asking,
+                asking.guess.read_only.tolist(),
+                limits._replace(only=rest),
+                believe,
+                asking.guess.only.tolist(),
+            )
+            break
+        except Refuted as wrong:
+            refuted.append(wrong.klass)
+    asking.guess = None
+    rest = [number for number in numbers if number not in found]
+    if rest:
+        limits = limits._replace(only=rest, earlier=())
+        answers = search_in_python(operations, asking, read_only, limits, hear)
+        found.update(zip(rest, answers, strict=hear is None))
+    return [found[number] for number in numbers] if hear is None else []
 
 
 def explored(operations: Operations, asking: Asking, limits: Limits) -> list[bool]:
@@ -116,14 +173,34 @@ def declared(asking: Asking) -> list[bool]:
 
 def calls_of(history: History, operations: Operations) -> list[Call]:
     """What a model sees of each class of operations."""
-    names, classes = history.f_names, operations.classes
-    if len(classes) > _DECODED_APART_MAX:
-        history.values.decode_all()
-    value = history.value_of
-    return [
-        Call(names[f], value(argument), value(result), ok, process if process >= 0 else None)
-        for f, argument, result, ok, process in classes
-    ]
+    f, argument, result, completed, process = (each.tolist() for each in operations.classes)
+    asker = [each if each >= 0 else None for each in process]
+    # There may be a million of them, so the loop over them is one of C, and the collector
+    # does not look again and again whether there are cycles among what is being made.
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        if len(f) > _DECODED_APART_MAX:
+            history.values.decode_all()
+        named, value = map(history.f_names.__getitem__, f), history.values.decoded
+        asked, answered = map(value, argument), map(value, result)
+        return list(map(Call, named, asked, answered, completed, asker))
+    finally:
+        if collected:
+            gc.enable()
+
+
+def _kinds_of(history: History, operations: Operations) -> Numbers:
+    """Of each class a number that it shares with those of the same operation which ended in
+    the same way: with true, with false, with some other answer, or not at all."""
+    f, _, result, completed, _ = operations.classes
+    # No other canonical JSON text begins with the letters of true and false.
+    data = np.frombuffer(history.values.data, dtype=np.uint8)
+    answered = completed & (result >= 0)
+    initials = np.zeros(len(f), np.uint8)
+    initials[answered] = data[history.values.offsets[result[answered]]]
+    ended = np.where(initials == ord("t"), 2, np.where(initials == ord("f"), 3, completed))
+    return (4 * f + ended).astype(np.int32)
 
 
 def _telling(limits: Limits, hear: Callable[[int, Found], None] | None, decode: Decode) -> Limits:
@@ -145,7 +222,7 @@ def _monitor(model: Model, algorithm: str) -> str:
 
 def where(history: History, operations: Operations, klass: int) -> str:
     """The first operation of a class, as a place in the user's file."""
-    f, argument, *_ = operations.classes[klass]
+    f, argument = (int(column[klass]) for column in operations.classes[:2])
     mask = (history.f == f) & (history.value == argument) & (history.type == 0)
     event = int((mask & (history.process >= 0)).argmax())
     line = history.line(event)

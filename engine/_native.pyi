@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+_Codes = npt.NDArray[np.int32]
+
 # --- reading: files into columns -----------------------------------------------------------
 
 class ReadingError(ValueError):
@@ -98,7 +100,7 @@ class Operations:
     @property
     def timeless(self) -> bool: ...
     @property
-    def classes(self) -> list[tuple[int, int, int, bool, int]]: ...
+    def classes(self) -> tuple[_Codes, _Codes, _Codes, npt.NDArray[np.bool_], _Codes]: ...
     def search_object(
         self,
         model: str,
@@ -121,7 +123,11 @@ class Operations:
         self, names: Sequence[str], values: _Values, initial: str, limits: _Limits
     ) -> list[Answer]: ...
     def search_python(
-        self, ask: Callable[[int, int], int], read_only: Sequence[bool], limits: _Limits
+        self,
+        ask: Callable[[int, int], int],
+        read_only: Sequence[bool],
+        only: Sequence[int],
+        limits: _Limits,
     ) -> list[Answer]: ...
 
 class SequentialAnswer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
@@ -74,10 +73,12 @@ class Texts(Sequence[bytes]):
         """Decodes all values at once, which takes a tenth of the time of one by one."""
         if len(self._decoded) > len(self):
             return
-        edges, data = self.offsets.tolist(), bytes(self.data)
-        texts = [data[begin:end] for begin, end in itertools.pairwise(edges)]
-        values: list[Json] = decode(b"[" + b",".join(texts) + b"]")
-        self._decoded = {**dict(enumerate(values)), **self._decoded}
+        first, last = self.offsets[0], self.offsets[-1]
+        data = np.frombuffer(self.data, dtype=np.uint8)[first:last]
+        with_commas = np.insert(data, self.offsets[1:-1] - first, ord(","))
+        values: list[Json] = decode(b"[" + with_commas.tobytes() + b"]")
+        known, self._decoded = self._decoded, dict(enumerate(values))
+        self._decoded.update(known)
 
     def code_of(self, text: bytes) -> int | None:
         """The code of a canonical text, if it is in the table."""

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Mutex;
 
-use numpy::PyReadonlyArray1;
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ use super::call::{interruptible, misfit, texts, Limits};
 use super::history::{KeyHistory, TooWide};
 use super::keys::{search_key, Court};
 use super::model::{Register, State, Transitions};
-use super::operations::{Columns, Operations as Gathered};
+use super::operations::{ClassKey, Columns, Operations as Gathered};
 use super::outcome::{Configuration, Open, Outcome};
 use super::python::PythonModel;
 use super::register::{self, Misfit};
@@ -41,6 +41,15 @@ pub struct Operations {
 
 /// An outcome, and the algorithm that found it.
 type Decision = (Outcome, &'static str);
+
+/// The distinct operations, column by column.
+type ClassColumns<'py> = (
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray1<i32>>,
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<i32>>,
+);
 
 /// A monitor was asked for by name, and the key does not meet its conditions.
 const UNFIT: Outcome = Outcome::Unknown(Open::because(Exhausted::Unfit));
@@ -161,15 +170,20 @@ impl Operations {
         self.gathered.timeless
     }
 
-    /// The distinct operations: (f, argument, result, completed, process), in codes; the
-    /// process is -1 unless processes count.
+    /// The distinct operations by column: f, argument and result (in codes, -1 is none),
+    /// whether it completed, and the process, -1 unless processes count.
     #[getter]
-    fn classes(&self) -> Vec<(i32, i32, i32, bool, i32)> {
-        let tuple = |class: &super::operations::ClassKey| {
-            let (asked, answered) = ((class.f, class.argument), (class.result, class.completed));
-            (asked.0, asked.1, answered.0, answered.1, class.process)
-        };
-        self.gathered.classes.iter().map(tuple).collect()
+    fn classes<'py>(&self, py: Python<'py>) -> ClassColumns<'py> {
+        let classes = &self.gathered.classes;
+        let column = |of: fn(&ClassKey) -> i32| PyArray1::from_iter(py, classes.iter().map(of));
+        let completed = PyArray1::from_iter(py, classes.iter().map(|class| class.completed));
+        (
+            column(|class| class.f),
+            column(|class| class.argument),
+            column(|class| class.result),
+            completed,
+            column(|class| class.process),
+        )
     }
 
     /// Searches each key as a register (with compare-and-set, or without).
@@ -266,25 +280,36 @@ impl Operations {
     /// Searches each key with a model written in Python: `ask(state, class)` answers the
     /// number of the next state or -1; states are the numbers that `ask` gave out, the
     /// initial one is 0.  `read_only` tells of each class whether it never changes a state.
+    /// `only`, unless it is empty, is the state in which alone the class is legal, or -1.
     /// Raises what `ask` raises.
     fn search_python(
         &self,
         py: Python<'_>,
         ask: Py<PyAny>,
         read_only: Vec<bool>,
+        only: Vec<i32>,
         limits: Limits,
     ) -> PyResult<Vec<Answer>> {
-        if read_only.len() != self.gathered.classes.len() {
+        let classes = self.gathered.classes.len();
+        if read_only.len() != classes || !(only.is_empty() || only.len() == classes) {
             return Err(PyValueError::new_err(
-                "read_only has one entry for each class",
+                "read_only and only have one entry for each class",
             ));
         }
-        let model = PythonModel::new(ask, read_only);
+        let keys = limits
+            .only
+            .as_ref()
+            .map_or(self.gathered.keys.len(), Vec::len);
+        let model = PythonModel::new(ask, read_only, only, keys == 1);
         let errors = model.clone();
         // A thread that has no state in the interpreter makes one each time it asks, which
-        // takes longer than most steps: attached once around the search, it keeps it.
+        // takes longer than most steps: attached once around the search, it keeps it.  A
+        // search that is alone keeps the lock, too, but for a moment now and then.
         let attached = |key: &KeyHistory, model: &mut PythonModel, budget: &Budget| {
-            Python::attach(|py| py.detach(|| jit(key, model, budget)))
+            Python::attach(|py| match keys {
+                1 => jit(key, model, budget),
+                _ => py.detach(|| jit(key, model, budget)),
+            })
         };
         let answers = self.search(py, model, limits, attached, |_, state| state.to_string())?;
         match errors.take_error() {

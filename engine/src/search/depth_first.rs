@@ -188,6 +188,7 @@ impl<'a, B: Bits, T: Transitions + ?Sized> Search<'a, B, T> {
 
     /// Looks at the limits; forgets failures before it gives up for want of memory.
     fn check(&mut self, budget: &Budget, steps: u64) -> Result<(), Exhausted> {
+        self.model.pause();
         if self.model.broken() {
             return Err(Exhausted::Broken);
         }

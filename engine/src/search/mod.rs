@@ -7,6 +7,8 @@
 
 #[cfg(feature = "python")]
 pub mod answer;
+#[cfg(feature = "python")]
+mod answers;
 mod bits;
 #[cfg(feature = "python")]
 pub mod boundary;

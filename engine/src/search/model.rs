@@ -49,6 +49,9 @@ pub trait Transitions {
         false
     }
 
+    /// Lets others have what the model holds during a search; called now and then.
+    fn pause(&mut self) {}
+
     /// The limits of the call, for a model whose steps are slow.
     fn limited_by(&mut self, _budget: &Budget) {}
 

@@ -8,15 +8,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyString};
 use rustc_hash::FxBuildHasher;
 
+use super::answers::{Answers, UNKNOWN};
 use super::budget::Budget;
 use super::history::Class;
 use super::model::{State, Transitions, ILLEGAL};
-
-/// Not asked yet.
-const UNKNOWN: State = ILLEGAL - 1;
-
-/// Up to this many classes the answers of a state stand in a row of a table.
-const ROW_MAX: usize = 4096;
 
 /// What it takes to ask the model itself.  That saves most of the time of a question, which
 /// goes into finding the number of the answer.
@@ -76,8 +71,11 @@ pub struct PythonModel {
     /// The numbers of states that are integers, as far as they were answered.
     integers: HashMap<i64, State, FxBuildHasher>,
     read_only: Arc<Vec<bool>>,
-    rows: Vec<Vec<State>>,
-    cells: HashMap<(State, Class), State, FxBuildHasher>,
+    /// The state in which alone a class is legal, or -1; may be empty.
+    only: Arc<Vec<i32>>,
+    /// Whether the search keeps the interpreter's lock.
+    attached: bool,
+    answers: Answers,
     /// The first exception that the callable raised, in any thread.
     error: Arc<Mutex<Option<PyErr>>>,
     broken: bool,
@@ -91,15 +89,17 @@ pub struct PythonModel {
 }
 
 impl PythonModel {
-    /// `read_only` tells of each class whether the model declares it read-only.
-    pub fn new(ask: Py<PyAny>, read_only: Vec<bool>) -> Self {
+    /// `read_only` tells of each class whether it is read-only, `only` in which state alone it
+    /// is legal.  With `attached` the interpreter's lock is held between questions, too.
+    pub fn new(ask: Py<PyAny>, read_only: Vec<bool>, only: Vec<i32>, attached: bool) -> Self {
         PythonModel {
             direct: Python::attach(|py| Direct::of(ask.bind(py))).map(Arc::new),
             integers: HashMap::default(),
             ask: Arc::new(ask),
+            answers: Answers::new(read_only.len()),
             read_only: Arc::new(read_only),
-            rows: Vec::new(),
-            cells: HashMap::default(),
+            only: Arc::new(only),
+            attached,
             error: Arc::new(Mutex::new(None)),
             broken: false,
             budget: Budget::default(),
@@ -181,28 +181,17 @@ impl PythonModel {
 impl Transitions for PythonModel {
     #[inline]
     fn step(&mut self, state: State, class: Class) -> State {
-        let classes = self.read_only.len();
-        if classes > ROW_MAX {
-            if let Some(next) = self.cells.get(&(state, class)) {
-                return *next;
+        if let Some(&only) = self.only.get(class as usize) {
+            if only >= 0 && only as State != state {
+                return ILLEGAL;
             }
-            let next = self.ask(state, class);
-            self.cells.insert((state, class), next);
-            return next;
         }
-        let row = state as usize;
-        if row >= self.rows.len() {
-            self.rows.resize_with(row + 1, Vec::new);
-        }
-        if self.rows[row].is_empty() {
-            self.rows[row] = vec![UNKNOWN; classes];
-        }
-        let known = self.rows[row][class as usize];
+        let known = self.answers.get(state, class);
         if known != UNKNOWN {
             return known;
         }
         let next = self.ask(state, class);
-        self.rows[row][class as usize] = next;
+        self.answers.put(state, class, next);
         next
     }
 
@@ -213,6 +202,12 @@ impl Transitions for PythonModel {
 
     fn broken(&self) -> bool {
         self.broken
+    }
+
+    fn pause(&mut self) {
+        if self.attached {
+            Python::attach(|py| py.detach(|| ()));
+        }
     }
 
     fn limited_by(&mut self, budget: &Budget) {

@@ -89,7 +89,7 @@ pub fn search_sequential(
                 "read_only has one entry for each class",
             ));
         }
-        let mut model = PythonModel::new(ask, read_only);
+        let mut model = PythonModel::new(ask, read_only, Vec::new(), false);
         model.limited_by(&budget);
         let errors = model.clone();
         let answer = history.search(py, model, 0, &budget, |_, state| state.to_string());
