@@ -1,6 +1,7 @@
 """Where it happens: hosts, the systems under test on them, their clients, the undo journal."""
 
 from cluster._command import CommandHost
+from cluster._disk import FaultyDisk
 from cluster._etcd import Etcd
 from cluster._etcd_program import etcd_binary
 from cluster._faked_clock import FakedClock
@@ -37,6 +38,7 @@ from cluster._system import (
     Client,
     Clocked,
     Fronted,
+    HasDisk,
     HasMembership,
     HasPrimaries,
     Membership,
@@ -62,8 +64,10 @@ __all__ = [
     "Entry",
     "Etcd",
     "FakedClock",
+    "FaultyDisk",
     "ForeignSettings",
     "Fronted",
+    "HasDisk",
     "HasMembership",
     "HasPrimaries",
     "Healed",

@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cluster._disk import FaultyDisk
 from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Reads
 from cluster._etcd_members import EtcdMembers
 from cluster._etcd_program import etcd_binary, installed, version_of
@@ -48,9 +49,10 @@ class Etcd:
     fail-overs, and demonstrations, faster.  `fsync` = False trades durability for speed
     (``--unsafe-no-fsync``): such a member may lose acknowledged writes when its machine
     goes down, though not when its process is killed.  With a `front`, clients and other
-    members reach a member through proxies.  With `tells_snapshots`, whoever observes a member
-    hears of its snapshots, too: these stand in its metrics (since 3.4), which cost a member
-    some 5 ms of computing each time, and so are not asked for otherwise.
+    members reach a member through proxies; with a `disk`, members keep their data on it.
+    With `tells_snapshots`, whoever observes a member hears of its snapshots, too: these stand
+    in its metrics (since 3.4), which cost a member some 5 ms of computing each time, and so are
+    not asked for otherwise.
 
     Only the first `members` of the hosts begin as members, the others are spare; all of
     them unless given.  `upgrade_to` is a newer etcd program, for upgrades.
@@ -69,6 +71,7 @@ class Etcd:
         fsync: bool = True,
         extra_args: Sequence[str] = (),
         front: ProxyFront | None = None,
+        disk: FaultyDisk | None = None,
         tells_snapshots: bool = False,
     ) -> None:
         if election_ms < 5 * heartbeat_ms:
@@ -85,6 +88,7 @@ class Etcd:
         self._fsync = fsync
         self._extra_args = tuple(extra_args)
         self.front = front
+        self.disk = disk
         self._tells_snapshots = tells_snapshots
         self._hosts: dict[str, Host] = {}
         self._programs: dict[str, list[str]] = {}
@@ -123,6 +127,8 @@ class Etcd:
     async def _fresh(self, host: Host) -> None:
         await self.install(host)
         await host.stop(_DAEMON)
+        if self.disk is not None:
+            await self.disk.start(host)
         await self.wipe(host)
         if self.front is not None:
             await self.front.start(host, ROUTES)
@@ -143,6 +149,8 @@ class Etcd:
         if self.front is not None:
             await self.front.stop(host)
         await self.wipe(host)
+        if self.disk is not None:
+            await self.disk.stop(host)
 
     async def start(self, host: Host) -> None:
         """Start the member with the data it has; does nothing if it runs.
@@ -193,10 +201,10 @@ class Etcd:
         await host.run(["rm", "-rf", "--", self._data(host)])
 
     def logs(self, host: Host) -> list[str]:
-        """The member's log, if it ever ran, and that of the proxy in front of it."""
+        """The member's log, if it ever ran, and those of the proxy and the disk it stands on."""
         log = posixpath.join(host.directory, f"{_DAEMON}.log")
         own = [log] if host.name in self._used else []
-        return own if self.front is None else [*own, *self.front.logs(host)]
+        return [*own, *(log for each in (self.front, self.disk) if each for log in each.logs(host))]
 
     async def ready(self, timeout_s: float = _READY_TIMEOUT_S) -> None:
         """Wait until all members are healthy and name the same leader."""
@@ -380,6 +388,6 @@ class Etcd:
         finally:
             await connection.close()
 
-    @staticmethod
-    def _data(host: Host) -> str:
-        return posixpath.join(host.directory, "etcd.data")
+    def _data(self, host: Host) -> str:
+        top = host.directory if self.disk is None else self.disk.data(host)
+        return posixpath.join(top, "etcd.data")

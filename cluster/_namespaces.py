@@ -136,6 +136,9 @@ class NamespaceHost(PosixHost):
     async def _journal_daemon(self, name: str) -> None:
         """Nothing to write down: the daemon cannot outlive its pid namespace."""
 
+    async def _journal_undo(self, name: str, undo: Sequence[Sequence[str]]) -> None:
+        """Nor can anything else that is set up in here."""
+
 
 @contextlib.asynccontextmanager
 async def namespaces(

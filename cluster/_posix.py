@@ -131,6 +131,7 @@ class PosixHost(ABC):
         self.directory = directory
         self._journal = journal
         self._undo_of: dict[str, str] = {}
+        self._promised: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._daemons: set[str] = set()
 
     @property
@@ -268,6 +269,24 @@ class PosixHost(ABC):
         """Stop every daemon started here; without its pid file nobody would know it again."""
         for name in list(self._daemons):
             await self.stop(name)
+        for name in list(self._promised):
+            await self.fulfil(name)
+
+    async def promise(self, name: str, undo: Sequence[Sequence[str]]) -> None:
+        """Something will be set up here that is no daemon; its undo is journalled first."""
+        self._promised[name] = tuple(map(tuple, undo))
+        await self._journal_undo(name, undo)
+
+    async def fulfil(self, name: str) -> None:
+        """Undo what was promised to be undone, if anything."""
+        for argv in self._promised.get(name, ()):
+            await self.run(argv)
+        self._promised.pop(name, None)
+        await self._undone(name)
+
+    async def _journal_undo(self, name: str, undo: Sequence[Sequence[str]]) -> None:
+        if self._journal is not None and name not in self._undo_of:
+            self._undo_of[name] = await asyncio.to_thread(self._journal.open, name, self, undo, {})
 
     async def _undone(self, name: str) -> None:
         undo = self._undo_of.pop(name, None)

@@ -12,6 +12,7 @@ import sys
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 from cluster import proxy
@@ -20,7 +21,7 @@ from cluster._host import Host
 _SHARED: Final = ("netns", "local")
 """Kinds of hosts that see the driver's files."""
 _ARCHIVE: Final = "momus-proxy.pyz"
-_MAIN: Final = b"import sys\nfrom cluster.proxy._program import main\nsys.exit(main())\n"
+_MAIN: Final = "import sys\nfrom {}._program import main\nsys.exit(main())\n"
 
 # $@: what follows the interpreter; the first Python that is new enough becomes it.
 _RUN: Final = """
@@ -60,11 +61,16 @@ def python_command(host: Host) -> list[str]:
 
 
 @cache
-def archive() -> bytes:
-    """Our proxy as a zip archive with a `__main__`; the same bytes for the same sources."""
-    sources = sorted(Path(proxy.__file__).parent.glob("*.py"))
-    files = {"__main__.py": _MAIN, "cluster/__init__.py": b""}
-    files |= {f"cluster/proxy/{each.name}": each.read_bytes() for each in sources}
+def archive(package: ModuleType = proxy) -> bytes:
+    """A package of ours as a zip archive with a `__main__`; the same bytes for the same sources."""
+    assert package.__file__ is not None
+    sources = sorted(Path(package.__file__).parent.glob("*.py"))
+    files = {
+        "__main__.py": _MAIN.format(package.__name__).encode(),
+        "cluster/__init__.py": b"",
+    }
+    where = package.__name__.replace(".", "/")
+    files |= {f"{where}/{each.name}": each.read_bytes() for each in sources}
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as bundle:
         for name, content in files.items():

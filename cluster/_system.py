@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from cluster._disk import FaultyDisk
 from cluster._faked_clock import FakedClock
 from cluster._front import ProxyFront
 from cluster._host import Host
@@ -106,6 +107,14 @@ class Observable(Protocol):
     async def observe(self, host: Host) -> dict[str, Json]:
         """Role, term and whatever else the member tells of itself."""
         ...
+
+
+@runtime_checkable
+class HasDisk(Protocol):
+    """A system that keeps its data on a disk that can be broken, if `disk` is not None."""
+
+    @property
+    def disk(self) -> FaultyDisk | None: ...
 
 
 @runtime_checkable

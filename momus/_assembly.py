@@ -39,7 +39,11 @@ def system_of(plan: Plan) -> System:
     assert plan.system == "etcd", "a settled plan names a known system"
     front = cluster.ProxyFront(server=plan.proxy, seed=plan.seed) if plan.proxied else None
     return cluster.Etcd(
-        binary=plan.binary, upgrade_to=plan.upgrade_to, members=plan.members or None, front=front
+        binary=plan.binary,
+        upgrade_to=plan.upgrade_to,
+        members=plan.members or None,
+        front=front,
+        disk=cluster.FaultyDisk() if plan.on_disk else None,
     )
 
 

@@ -16,13 +16,15 @@ class Kind:
     """A row: `make` gets the system under test and the targets that a schedule chooses from.
 
     `own_network` faults need nodes with a network of their own, so they are refused for
-    local processes; `proxied` ones need a proxy in front of every member, `spare` ones a node
-    that is no member yet, and `versions` ones a newer program.
+    local processes; `proxied` ones need a proxy in front of every member, `disk` ones a disk
+    of ours under it, `spare` ones a node that is no member yet, and `versions` ones a newer
+    program.
     """
 
     make: Callable[[Any, Target], Fault]
     own_network: bool = False
     proxied: bool = False
+    disk: bool = False
     spare: bool = False
     versions: bool = False
 
@@ -53,6 +55,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     **{
         name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS
     },
+    **{name: Kind(partial(nemesis.DiskFault, name), disk=True) for name in nemesis.DISK_RULES},
+    **{name: Kind(partial(nemesis.DiskDamage, name), disk=True) for name in nemesis.DISK_DAMAGE},
+    "disk-lose-unsynced": Kind(nemesis.LoseUnsynced, disk=True),
     **{name: Kind(partial(nemesis.ClockFault, name)) for name in nemesis.CLOCK_FAULTS},
 }
 

@@ -149,6 +149,11 @@ class Plan:
         return any(KINDS[fault].proxied for fault in self.faults)
 
     @property
+    def on_disk(self) -> bool:
+        """Does any of its faults need a disk of ours under the system?"""
+        return any(KINDS[fault].disk for fault in self.faults)
+
+    @property
     def name(self) -> str:
         """The test's name, under which the store keeps its runs."""
         reads = "" if self.reads == READS[0] else f"-{self.reads}"

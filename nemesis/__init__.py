@@ -28,6 +28,9 @@ from nemesis._conditions import (
     struck,
 )
 from nemesis._descriptors import FileDescriptors
+from nemesis._disk_damage import DISK_DAMAGE, DiskDamage
+from nemesis._disk_loss import LoseUnsynced
+from nemesis._disk_rules import DISK_RULES, DiskFault
 from nemesis._fault import Fault, Field, Order, Proof
 from nemesis._membership import (
     ForcedLeave,
@@ -51,11 +54,15 @@ from nemesis.targets import Target
 __all__ = [
     "AT_ONCE",
     "CLOCK_FAULTS",
+    "DISK_DAMAGE",
+    "DISK_RULES",
     "PACKET_FAULTS",
     "PROXY_FAULTS",
     "ClockFault",
     "CpuQuota",
     "CrashLoop",
+    "DiskDamage",
+    "DiskFault",
     "Fault",
     "Field",
     "FileDescriptors",
@@ -63,6 +70,7 @@ __all__ = [
     "Grudge",
     "IoThrottle",
     "Kill",
+    "LoseUnsynced",
     "MemberGrow",
     "MemberRemove",
     "MemberReplace",

@@ -136,13 +136,17 @@ class OfProcesses(OfHosts):
         return Proof(states, {"pids": pids, **({"errors": errors} if errors else {})})
 
     async def _await_state(self, host: Host, state: Callable[[str], bool]) -> None:
-        """Signals need a moment; whether they worked is for the proof to say."""
-        try:
-            async with asyncio.timeout(SETTLE_S):
-                while not state((await look(host, self._daemon)).state):
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError:
-            pass
+        await await_state(host, self._daemon, state)
+
+
+async def await_state(host: Host, daemon: str, state: Callable[[str], bool]) -> None:
+    """Signals need a moment; whether they worked is for the proof to say."""
+    try:
+        async with asyncio.timeout(SETTLE_S):
+            while not state((await look(host, daemon)).state):
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError:
+        pass
 
 
 class Kill(OfProcesses):

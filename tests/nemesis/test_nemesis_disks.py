@@ -1,0 +1,151 @@
+"""Faults of disks under a small real program: struck, proven, healed, and nothing left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from cluster import FaultyDisk, Host, Journal, Unsupported
+from histories import Json, Op
+from momus._faults import KINDS
+from nemesis import Fault, Nemesis, targets
+
+Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
+
+# $1 the ledger, $2 acknowledgements, $3 "synced" or "careless".  Whoever is careless
+# acknowledges what the disk may not have.
+LEDGER = """
+import os, sys, time
+ledger, acknowledged, how = sys.argv[1:]
+at = os.open(ledger, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+acks = os.open(acknowledged, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+number = int((os.pread(acks, 1 << 20, 0).split() or [0])[-1])
+while True:
+    number += 1
+    os.write(at, b"%d\\n" % number)
+    if how == "synced":
+        os.fsync(at)
+    os.write(acks, b"%d\\n" % number)
+    time.sleep(0.005)
+"""
+WORDS = {
+    "disk-fill": "full",
+    "disk-slow": "slow",
+    "disk-read-errors": "unreadable",
+    "disk-write-errors": "unwritable",
+    "disk-bit-flips": "flipped",
+    "disk-truncate": "truncated",
+    "disk-lose-unsynced": "lost",
+}
+
+
+class Ledger:
+    """A system of programs that write numbers down, and then acknowledge them."""
+
+    name = "ledger"
+
+    def __init__(self, how: str = "synced", *, names: str = "ordered") -> None:
+        self.disk = FaultyDisk(names=names)
+        self._how = how
+
+    async def start(self, host: Host) -> None:
+        if not await host.alive(self.name):
+            files = [f"{self.disk.data(host)}/ledger", f"{host.directory}/acknowledged"]
+            await host.start(self.name, [sys.executable, "-c", LEDGER, *files, self._how])
+
+    async def kill(self, host: Host) -> None:
+        await host.signal(self.name, "KILL")
+
+    async def written(self, host: Host) -> list[str]:
+        return (await host.read(f"{self.disk.data(host)}/ledger")).decode().split()
+
+    async def acknowledged(self, host: Host) -> list[str]:
+        return (await host.read(f"{host.directory}/acknowledged")).decode().split()
+
+    async def go_on(self, host: Host) -> None:
+        """Returns when some more has been acknowledged."""
+        try:
+            before = len(await self.acknowledged(host))
+        except Exception:  # it has only begun
+            before = 0
+        async with asyncio.timeout(20):
+            while True:
+                with contextlib.suppress(Exception):
+                    if len(await self.acknowledged(host)) > before:
+                        return
+                await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def at_work(
+    system: Ledger, hosts: Sequence[Host], journal: Journal, *faults: Fault
+) -> AsyncIterator[Callable[..., Awaitable[Op]]]:
+    """A nemesis that is given orders by hand, and the system at work on disks of ours."""
+    nemesis = Nemesis(faults, hosts, journal)
+
+    async def order(f: str, value: Json = None) -> Op:
+        return await nemesis.invoke(Op(f, value))
+
+    try:
+        for host in hosts:
+            try:
+                await system.disk.start(host)
+            except Unsupported as error:
+                pytest.skip(str(error))
+            await system.start(host)
+            await system.go_on(host)
+        await nemesis.setup()
+        yield order
+        await nemesis.teardown()
+    finally:
+        for host in hosts:
+            await host.stop(system.name)
+            await system.disk.stop(host)
+
+
+def mounted(directory: Path) -> list[str]:
+    """What is mounted below a directory, as this process sees it."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [line for line in lines if line.split()[1].startswith(str(directory))]
+
+
+SEALED: Json = {"files": ["sealed"]}
+HOSTS = {"local": ["disk-fill", "disk-truncate", "disk-lose-unsynced"], "namespaces": [*WORDS]}
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_every_fault_of_disks_is_proven_from_outside_and_leaves_nothing(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        system = Ledger()
+        faults = {name: KINDS[name].make(system, targets.one) for name in HOSTS[kind]}
+        async with at_work(system, hosts, journal, *faults.values()) as order:
+            [host] = hosts
+            sealed_at = f"{system.disk.data(host)}/sealed"
+            await host.write(sealed_at, b"so it was written" * 1000)
+            await host.run(["sync", sealed_at])  # or a fault below would make it forgotten
+            for name in faults:
+                value: dict[str, Json] = {"targets": ["n1"], "seed": 7}
+                if name in ("disk-truncate", "disk-bit-flips"):
+                    value["attributes"] = SEALED
+                done = await order(f"start-{name}", value)
+                assert (done.type, done.error) == ("ok", None), (name, done.value)
+                assert done.value["receipt"]["during"][WORDS[name]] == ["n1"]
+                assert name in {entry.kind for entry in Journal.open_entries(journal.path)}
+                done = await order(f"stop-{name}")
+                assert (done.type, done.error) == ("ok", None), (name, done.value)
+                assert name not in {entry.kind for entry in Journal.open_entries(journal.path)}
+                await system.go_on(host)
+            sealed = await host.read(sealed_at)
+            assert sealed == b"so it was written" * 1000
+        left = {entry.kind for entry in Journal.open_entries(journal.path)}
+        assert left <= {"directory"}
+        assert mounted(tmp_path) == []
+
+    request.getfixturevalue(f"on_{kind}")(1, scenario)
