@@ -20,7 +20,7 @@ from cluster.disk import _client
 from histories import Json
 from nemesis import _disk_program
 from nemesis import targets as targets_module
-from nemesis._debts import ask_each
+from nemesis._debts import ask_each, on_each
 from nemesis._fault import Field, Order, Proof, nodes_named, require
 from nemesis._of_hosts import OfHosts
 from nemesis._processes import daemon_of, look
@@ -66,6 +66,7 @@ class OfDisks(OfHosts):
         self._on = system
         self._daemon = daemon or daemon_of(system)
         self._attributes = self._checked(attributes or {}, self.defaults)
+        self._ran: set[str] = set()
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """The nodes, what exactly is done to their disks, and the seed of what is drawn there."""
@@ -102,13 +103,15 @@ class OfDisks(OfHosts):
 
     async def heal(self) -> dict[str, str]:
         """Take the fault away, then start what has ended of it."""
-        struck = self.debts.debtors()
-        failed = await self.debts.pay()
-        mended = [host for host in struck if host.name not in failed]
-        answers = await ask_each(mended, self._start_if_gone)
-        return failed | {
-            name: str(answer) for name, answer in answers.items() if isinstance(answer, Exception)
-        }
+        owed = {host.name for host in self.debts.debtors()}
+
+        async def mend(host: Host) -> None:
+            await self.debts.pay_host(host)
+            if host.name in self._ran and (await look(host, self._daemon)).state == "gone":
+                await self._on.start(host)
+            self._ran.discard(host.name)
+
+        return await on_each(self._hosts(frozenset(owed | self._ran)), mend)
 
     def _system(self) -> object:
         return self._on
@@ -132,6 +135,8 @@ class OfDisks(OfHosts):
 
     async def _owe(self, host: Host, note: dict[str, Json]) -> tuple[str, str]:
         """Journal the undo of a strike; where the strike is to be made."""
+        if (await look(host, self._daemon)).state != "gone":
+            self._ran.add(host.name)
         place = (host.directory, f"{self.name}-{uuid.uuid4().hex}")
         clear: dict[str, Json] = {"do": "clear", "id": self._rule}
         request: dict[str, Json] = {"socket": self._disk.socket(host), "order": clear}
@@ -159,10 +164,6 @@ class OfDisks(OfHosts):
 
     async def _probe(self, host: Host, what: str, **request: Json) -> dict[str, Any]:
         return await ask(host, _disk_program, {"do": what, **request}, timeout_s=_PROBE_TIMEOUT_S)
-
-    async def _start_if_gone(self, host: Host) -> None:
-        if (await look(host, self._daemon)).state == "gone":
-            await self._on.start(host)
 
     def _checked(self, given: Any, defaults: Mapping[str, Json]) -> dict[str, Json]:
         """The attributes with `given` in place of the usual ones."""
