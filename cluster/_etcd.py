@@ -253,7 +253,7 @@ class Etcd:
 
     async def connected(self) -> frozenset[str]:
         """The members that can have something agreed on now."""
-        return await self._list.connected()
+        return await self._list.connected(len(self._seats))
 
     async def add_member(self, host: Host) -> None:
         """Wipe the host, add it as a learner, start it, promote it; nothing if it serves.
@@ -289,7 +289,10 @@ class Etcd:
 
     async def version(self, host: Host) -> str:
         """The version that the member tells; raises `OSError` if it does not answer."""
-        return (await self._release.told(host)).server
+        try:
+            return (await self._release.told(host)).server
+        except EtcdApiError as error:
+            raise OSError(str(error)) from error
 
     def program(self, host: Host, version: str) -> str:
         """Where the program of this version is on the host."""

@@ -66,7 +66,17 @@ class EtcdMembers:
             "look into the members' logs",
         )
 
-    async def connected(self) -> frozenset[str]:
+    async def connected(self, members: int) -> frozenset[str]:
+        """The members that can have something agreed on.
+
+        A cluster of so many members that is between two leaders is given time to elect one.
+        """
+        deadline = time.monotonic() + _AGREE_TIMEOUT_S
+        while 2 * len(able := await self._able()) <= members and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        return able
+
+    async def _able(self) -> frozenset[str]:
         """The hosts whose members answer a request that needs a quorum."""
         told = await self._told(linearizable=True)
         return frozenset(name for name, each in told.items() if isinstance(each, frozenset))
@@ -119,7 +129,7 @@ class EtcdMembers:
                 return now
             if time.monotonic() > deadline:
                 break
-            able = sorted((await self.connected()) & now.voters - {host.name})
+            able = sorted((await self._able()) & now.voters - {host.name})
             if able:
                 asked = self._hosts[able[turn % len(able)]]
                 connection = self._connect(asked)

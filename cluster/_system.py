@@ -179,7 +179,10 @@ class HasMembership(Protocol):
         ...
 
     async def connected(self) -> frozenset[str]:
-        """The members that can have something agreed on now."""
+        """The members that can have something agreed on now, once there is a majority of them.
+
+        Without one it is waited for, but for a few seconds only.
+        """
         ...
 
     async def add_member(self, host: Host) -> None:

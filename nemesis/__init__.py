@@ -47,6 +47,7 @@ from nemesis._proxied import PROXY_FAULTS, ProxyFault
 from nemesis._quotas import CpuQuota, IoThrottle, MemoryLimit, ProcessTable
 from nemesis._restarts import CrashLoop, Restart, RollingRestart
 from nemesis._schedule import final, replay, schedule, script, turns
+from nemesis._upgrades import MixedVersions, Reload, Upgrade
 from nemesis._when import start, when
 from nemesis.grudges import Grudge
 from nemesis.targets import Target
@@ -77,6 +78,7 @@ __all__ = [
     "MemberShrink",
     "MemoryBalloon",
     "MemoryLimit",
+    "MixedVersions",
     "Moment",
     "Nemesis",
     "NotHealed",
@@ -87,11 +89,13 @@ __all__ = [
     "ProcessTable",
     "Proof",
     "ProxyFault",
+    "Reload",
     "Restart",
     "RollingRestart",
     "State",
     "Target",
     "Unsupported",
+    "Upgrade",
     "always",
     "becomes",
     "chaos",

@@ -40,6 +40,8 @@ class OfMembers(OfProcesses):
     "outside".
     """
 
+    heals_last = True
+
     def __init__(
         self,
         name: str,

@@ -181,8 +181,12 @@ def replay(events: Iterable[Event]) -> Generator | None:
 
 
 def final(faults: Iterable[Fault]) -> Generator | None:
-    """Stop every fault, one after the other, whether or not it is in force."""
-    stops: Liftable = [Op(f=f"stop-{fault.name}", process=NEMESIS) for fault in faults]
+    """Stop every fault, one after the other, whether or not it is in force.
+
+    Those whose healing needs a system that is otherwise whole (`heals_last`) are the last.
+    """
+    in_order = sorted(faults, key=lambda fault: bool(getattr(fault, "heals_last", False)))
+    stops: Liftable = [Op(f=f"stop-{fault.name}", process=NEMESIS) for fault in in_order]
     return on_nemesis(lift_generator(stops))
 
 

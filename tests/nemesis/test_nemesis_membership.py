@@ -214,3 +214,13 @@ def test_other_faults_strike_members_where_chance_chose_spare_hosts() -> None:
     assert chosen("n4,n5", "n4", "n5") == ["n4", "n5"]
     assert targets.majority_size(3) == 2
     assert asyncio.run(club.connected()) == {"n1", "n2", "n3"}
+
+
+def test_what_needs_a_whole_system_is_healed_last() -> None:
+    from generators import simulate
+    from nemesis import Pause, final
+
+    club = Club("n1", "n2", "n3")
+    faults: list[Fault] = [MemberRemove(club), Pause(club)]  # type: ignore[arg-type]
+    stops = [event.f for event in simulate(final(faults), seed=1) if event.type == "invoke"]
+    assert stops == ["stop-pause", "stop-member-remove"]
