@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from checker._apart import Heard, Stop, search_apart
+from checker._apart import search_apart
+from checker._apart_ear import Heard, Stop
 from checker._core import Core
 from checker._cores import CORES_MAX, cores
 from checker._found import Found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal
 
-from checker._apart import Stop
+from checker._apart_ear import Stop
 from checker._explanation import shown_value
 from checker._found import Found
 from checker._limits import Limits
