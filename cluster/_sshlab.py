@@ -144,10 +144,16 @@ async def _write_keys(addresses: dict[str, str], top: Path, sshd: str) -> dict[s
         config.write_text(
             SSHD_CONFIG.format(port=_PORT, address=address, key=key, authorized=top / "id.pub")
         )
-        log = top / f"{name}.sshd.log"
-        init[name] = ["sh", "-c", SSHD_COMMAND, "momus-sshd", sshd, str(config), str(log)]
+        init[name] = sshd_command(top, name, sshd)
     (top / "known_hosts").write_text("".join(known))
     return init
+
+
+def sshd_command(top: Path, name: str, sshd: str = "") -> list[str]:
+    """The command that becomes the sshd of a host in the lab below `top`."""
+    program = sshd or shutil.which("sshd", path=environment()["PATH"]) or "sshd"
+    paths = (str(top / f"{name}.sshd_config"), str(top / f"{name}.sshd.log"))
+    return ["sh", "-c", SSHD_COMMAND, "momus-sshd", program, *paths]
 
 
 def _write_lab(hosts: tuple[NamespaceHost, ...], top: Path, via: Path) -> Path:

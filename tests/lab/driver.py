@@ -1,0 +1,143 @@
+"""A driver to be killed: mixed faults on a real etcd, as fast as it can, until somebody ends it.
+
+``python -m tests.lab.driver WHERE DIRECTORY SEED SYSTEM``: WHERE is a lab file, or the word
+``namespaces``; SYSTEM is ``etcd``, or ``sleepers`` for a second driver on the same hosts,
+since two etcds would want the same ports.  A seeded sample of the table of faults strikes;
+two orders are always under way.  Each line on standard output tells what begins: ``ready``,
+``inject kill``, ``heal pause``; and ``without X`` what these hosts cannot do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from cluster import Host, HostError, Journal, Unsupported, namespaces, ssh
+from histories import Op
+from momus._assembly import system_of
+from momus._faults import KINDS
+from momus._plan import Plan
+from nemesis import Fault, Nemesis, targets
+
+NODES: Final = 5
+SAMPLE: Final = 6
+WORKERS: Final = 2
+TARGETS: Final = (targets.one, targets.minority, targets.majority, targets.all)
+
+
+class Sleepers:
+    """Processes that do nothing, each with a child that does nothing either."""
+
+    name = "sleepers"
+
+    async def setup(self, hosts: Sequence[Host]) -> None:
+        await asyncio.gather(*map(self.start, hosts))
+
+    async def start(self, host: Host) -> None:
+        if not await host.alive("sleepers"):
+            await host.start("sleepers", ["sh", "-c", "sleep 1000 & sleep 1000; :"])
+
+    async def kill(self, host: Host) -> None:
+        await host.signal("sleepers", "KILL")
+
+    async def stop(self, host: Host) -> None:
+        await host.stop("sleepers")
+
+    async def pause(self, host: Host) -> None:
+        await host.signal("sleepers", "STOP")
+
+
+def say(*words: str) -> None:
+    print(*words, flush=True)
+
+
+def system_for(word: str, kinds: Sequence[str], seed: int) -> Any:
+    """The system under test; its program is used where it lies, for all hosts have our files."""
+    if word == "sleepers":
+        return Sleepers()
+    system: Any = system_of(Plan("etcd", nodes=NODES, faults=tuple(kinds), seed=seed))
+
+    async def install(host: Host) -> None:
+        system._program[host.name] = str(system._binary)
+
+    system.install = install
+    return system
+
+
+@contextlib.asynccontextmanager
+async def hosts_at(
+    where: str, directory: Path, journal: Journal
+) -> AsyncIterator[tuple[Host, ...]]:
+    made: Any
+    if where == "namespaces":
+        made = namespaces(NODES, directory=directory, journal=journal)
+    else:
+        made = ssh(where, journal=journal)
+    async with made as hosts:
+        yield tuple(hosts)
+
+
+def telling(fault: Any) -> Fault:
+    """The fault, which says when it begins to inject and to heal."""
+    inject, heal = fault.inject, fault.heal
+
+    async def told_inject(order: Any) -> dict[str, str]:
+        say("inject", fault.name)
+        answer: dict[str, str] = await inject(order)
+        return answer
+
+    async def told_heal() -> dict[str, str]:
+        say("heal", fault.name)
+        answer: dict[str, str] = await heal()
+        return answer
+
+    fault.inject, fault.heal = told_inject, told_heal
+    found: Fault = fault
+    return found
+
+
+async def strike(
+    faults: Sequence[tuple[Fault, Nemesis]], nodes: Sequence[str], random: Random
+) -> None:
+    """Order at random, for ever."""
+    while faults:
+        fault, nemesis = random.choice(faults)
+        if random.random() < 0.5:
+            order = Op(f"start-{fault.name}", fault.choose(nodes, random, {}))
+        else:
+            order = Op(f"stop-{fault.name}")
+        done = await nemesis.invoke(order)
+        print(order.f, done.type, done.error, file=sys.stderr, flush=True)
+
+
+async def main(where: str, directory: Path, seed: int, word: str) -> None:
+    random = Random(seed)
+    kinds = random.sample(list(KINDS), min(SAMPLE, len(KINDS)))
+    with Journal(directory / "faults.jsonl") as journal:
+        async with hosts_at(where, directory, journal) as hosts:
+            system = system_for(word, kinds, seed)
+            await system.setup(hosts)
+            ready: list[tuple[Fault, Nemesis]] = []
+            for kind in kinds:
+                try:
+                    fault = telling(KINDS[kind].make(system, random.choice(TARGETS)))
+                    nemesis = Nemesis([fault], hosts, journal)
+                    await nemesis.setup()
+                except (Unsupported, HostError, TypeError, AttributeError) as error:
+                    say("without", kind)
+                    print(f"without {kind}: {error}", file=sys.stderr, flush=True)
+                else:
+                    ready.append((fault, nemesis))
+            say("ready")
+            nodes = [host.name for host in hosts]
+            await asyncio.gather(*(strike(ready, nodes, random) for _ in range(WORKERS)))
+            await asyncio.Event().wait()  # nothing can be struck here: wait for the end
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
