@@ -68,7 +68,7 @@ print(len(doomed))
 class Driver:
     """A driver at work, whose lines are heard; `directory` holds its journal and its log."""
 
-    def __init__(self, where: str, directory: Path, seed: int, system: str = "etcd") -> None:
+    def __init__(self, where: str, directory: Path, seed: int, system: str) -> None:
         directory.mkdir(parents=True)
         self.directory = directory
         self.said: list[str] = []
@@ -166,6 +166,7 @@ class Round:
     """One death and what came of it."""
 
     variant: Variant
+    system: str
     moment: str = ""
     steps: list[str] = field(default_factory=list)
     without: list[str] = field(default_factory=list)
@@ -175,7 +176,7 @@ class Round:
     def __str__(self) -> str:
         last = self.steps[-1] if self.steps else "no step"
         return (
-            f"{self.variant}, killed {self.moment}, in or after {last} "
+            f"{self.variant}, {self.system}, killed {self.moment}, in or after {last} "
             f"({len(self.steps)} steps), {self.healed} entries healed"
         )
 
@@ -192,10 +193,11 @@ async def die_and_heal(
 
     `below` are SSH hosts as seen from outside, with the command that starts each one's sshd.
     """
-    told = Round(variant)
-    drivers = [Driver(where, directory / "first", random.randrange(10**6))]
+    system = random.choices(["etcd", "fronted"], [1, 3])[0]
+    drivers = [Driver(where, directory / "first", random.randrange(10**6), system)]
     if variant == "two":
-        drivers.append(Driver(where, directory / "second", random.randrange(10**6), "sleepers"))
+        drivers.append(Driver(where, directory / "second", random.randrange(10**6), "bare"))
+    told = Round(variant, system)
     try:
         moment = Moment.drawn(random)
         told.moment = str(moment)

@@ -1,10 +1,11 @@
-"""A driver to be killed: mixed faults on a real etcd, as fast as it can, until somebody ends it.
+"""A driver to be killed: mixed faults, as fast as it can, until somebody ends it.
 
 ``python -m tests.lab.driver WHERE DIRECTORY SEED SYSTEM``: WHERE is a lab file, or the word
-``namespaces``; SYSTEM is ``etcd``, or ``sleepers`` for a second driver on the same hosts,
-since two etcds would want the same ports.  A seeded sample of the table of faults strikes;
-two orders are always under way.  Each line on standard output tells what begins: ``ready``,
-``inject kill``, ``heal pause``; and ``without X`` what these hosts cannot do.
+``namespaces``; SYSTEM is ``etcd``, or processes that only sleep: ``fronted`` by proxies, or
+``bare`` for a second driver on the same hosts, where the ports of proxies are taken.  A seeded
+sample of the table of faults strikes; two orders are always under way.  Each line on standard
+output tells what begins: ``ready``, ``inject kill``, ``heal pause``; and ``without X`` what
+these hosts cannot do.
 """
 
 from __future__ import annotations
@@ -23,33 +24,12 @@ from momus._assembly import system_of
 from momus._faults import KINDS
 from momus._plan import Plan
 from nemesis import Fault, Nemesis, targets
+from tests.lab.sleepers import Sleepers
 
 NODES: Final = 5
-SAMPLE: Final = 6
+SAMPLE: Final = 5
 WORKERS: Final = 2
 TARGETS: Final = (targets.one, targets.minority, targets.majority, targets.all)
-
-
-class Sleepers:
-    """Processes that do nothing, each with a child that does nothing either."""
-
-    name = "sleepers"
-
-    async def setup(self, hosts: Sequence[Host]) -> None:
-        await asyncio.gather(*map(self.start, hosts))
-
-    async def start(self, host: Host) -> None:
-        if not await host.alive("sleepers"):
-            await host.start("sleepers", ["sh", "-c", "sleep 1000 & sleep 1000; :"])
-
-    async def kill(self, host: Host) -> None:
-        await host.signal("sleepers", "KILL")
-
-    async def stop(self, host: Host) -> None:
-        await host.stop("sleepers")
-
-    async def pause(self, host: Host) -> None:
-        await host.signal("sleepers", "STOP")
 
 
 def say(*words: str) -> None:
@@ -58,8 +38,8 @@ def say(*words: str) -> None:
 
 def system_for(word: str, kinds: Sequence[str], seed: int) -> Any:
     """The system under test; its program is used where it lies, for all hosts have our files."""
-    if word == "sleepers":
-        return Sleepers()
+    if word != "etcd":
+        return Sleepers(fronted=word == "fronted")
     system: Any = system_of(Plan("etcd", nodes=NODES, faults=tuple(kinds), seed=seed))
 
     async def install(host: Host) -> None:

@@ -1,10 +1,11 @@
 """Kill drivers amid mixed faults and see what `momus heal` leaves on their hosts:
 ``python -m tests.soak.heals [KILLS] [SEED] [ssh|namespaces]``, from the repository.
 
-On SSH hosts (five network namespaces with an sshd each, a real etcd on them) rules, queues,
+On SSH hosts (five network namespaces with an sshd each) rules, queues,
 mounts and processes of somebody else are planted, and a fingerprint is taken of every host.
-Then, over and over, a driver strikes with a sample of all faults there are, two at a time, and
-is killed (SIGKILL) at a random moment, mostly within an injection or a healing.  In turns:
+Then, over and over, a driver strikes with a sample of all faults there are, two at a time, at
+a real etcd or (quicker, three times of four) at processes behind proxies that only sleep, and is
+killed (SIGKILL) at a random moment, mostly within an injection or a healing.  In turns:
 
 - `plain`: that is all;
 - `sshd`: the sshds of some hosts are killed with it, sometimes with all that runs in their
@@ -110,7 +111,7 @@ async def one_on_ssh(
 async def in_namespaces(kills: int, seed: int, top: Path) -> Tally:
     """Kill drivers whose hosts end with them; what is left would be left on this machine."""
     tally, random = Tally(), Random(seed)
-    here = LocalHost("this machine", str(top))
+    here = LocalHost("here", str(top))
     for number in range(kills):
         directory = top / str(number)
         variant = [each for each in VARIANTS if each != "sshd"][number % (len(VARIANTS) - 1)]
