@@ -5,6 +5,10 @@ from the program's beginning, so a system that shall be able to lose its time st
 daemons by `FakedClock.start` instead of `Host.start`.  From then on the daemon's clock is
 the host's plus what a file says, "+0" to begin with; nothing else on the host notices.
 
+The library leaves two names in /dev/shm, which all children of the daemon open when they
+begin: gone too early, they would die.  So they go when the daemon has been stopped, healed, or
+is started again.
+
 It cannot reach programs that are linked statically, nor Go's, which ask the kernel
 themselves; these are refused before they are started.  What a program keeps by CLOCK_MONOTONIC
 (most time-outs) stays right unless `monotonic` is wanted.
@@ -19,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from cluster._host import Daemon, Host, HostError, Unsupported
+from cluster._posix import end_orphans
 
 LIBRARY: Final = """
 for each in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib/faketime/libfaketimeMT.so.1 \\
@@ -46,7 +51,7 @@ if grep -qaF "Go buildinf:" -- "$path"; then echo go; fi
 """
 
 # $1 pid file, $2 how often to look.  Exit code 3: no such daemon, 4: it does not wear the
-# library.  What the library leaves in /dev/shm, it needs by name only while it begins.
+# library.
 _WORN: Final = """
 left=$2
 while :; do
@@ -57,14 +62,6 @@ while :; do
     [ $left -gt 0 ] || exit 4
     sleep 0.05
 done
-[ "$2" -gt 1 ] || exit 0
-left=20
-while [ $left -gt 0 ] && [ ! -e "/dev/shm/sem.faketime_sem_$pid" ]; do
-    left=$((left - 1))
-    sleep 0.05
-done
-rm -f -- "/dev/shm/faketime_shm_$pid"
-rm -f -- "/dev/shm/sem.faketime_sem_$pid"
 """
 _LOOKS: Final = 100
 
@@ -122,6 +119,7 @@ class FakedClock:
         if given.get("LD_PRELOAD"):
             dress["LD_PRELOAD"] += f":{given['LD_PRELOAD']}"
         await host.run(["sh", "-c", _RIGHT_AT_FIRST, "momus-clock", self.file(host, name)])
+        await host.run(end_orphans(host.directory, name), check=False)
         daemon = await host.start(name, argv, env={**given, **dress}, cwd=cwd)
         why = await not_worn(host, name, looks=_LOOKS)
         if why:

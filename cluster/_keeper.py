@@ -81,6 +81,7 @@ def _hold(node: dict[str, Any], prefix: int) -> tuple[int, int, int]:
         try:
             os.close(go_in)
             _unshare(_CLONE_NEWNET | _CLONE_NEWNS | _CLONE_NEWUTS)
+            _mount_shared_memory()
             socket.sethostname(node["name"])
             os.write(ready_in, b"1")
             _expect(go_out, b"g", "keeper")
@@ -178,6 +179,14 @@ def _unshare(flags: int) -> None:
     if libc.unshare(flags) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"unshare: {os.strerror(error)}")
+
+
+def _mount_shared_memory() -> None:
+    """A /dev/shm of the node's own: names in it often are pids, and labs share no pids."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", 0, b"mode=1777") != 0:
+        error = ctypes.get_errno()
+        print(f"/dev/shm is shared: {os.strerror(error)}", file=sys.stderr, flush=True)
 
 
 def _expect(pipe: int, byte: bytes, who: str) -> None:

@@ -79,6 +79,34 @@ set -- "$2" ${line##*) }
 """
 _GONE: Final = 3
 
+# $1 pid file: end what is left of a daemon whose leader has died alone (of memory, of a bug).
+# A living leader is another's.  As long as a group bears the leader's number nobody else gets
+# it; still, only what works below the daemon's directory, or writes there, is ended.  What
+# libfaketime shared among them (see `cluster._faked_clock`) goes when nobody needs it any more.
+# Exit code 3: nothing is left.
+_END_ORPHANS: Final = """
+read -r pid start boot 2>/dev/null < "$1" || exit 3
+case $pid in ''|0|1|*[!0-9]*) exit 3;; esac
+read -r now < /proc/sys/kernel/random/boot_id
+[ "$boot" = "$now" ] || exit 3
+directory=${1%/*} found=3
+if read -r line 2>/dev/null < "/proc/$pid/stat"; then
+    case ${line##*) } in [ZX]*) ;; *) exit 3;; esac
+fi
+for stat in $(grep -sl ") [A-WYa-wy] [0-9]* $pid $pid " /proc/[0-9]*/stat); do
+    process=${stat%/stat}
+    for link in cwd fd/1 fd/2; do
+        case $(readlink "$process/$link") in "$directory"|"$directory/"*|"$directory (deleted)")
+            kill -s KILL -- "${process#/proc/}" 2>/dev/null
+            found=0
+            break;;
+        esac
+    done
+done
+[ $found = 0 ] || rm -f -- "/dev/shm/faketime_shm_$pid" "/dev/shm/sem.faketime_sem_$pid"
+exit $found
+"""
+
 # $1 path, $2 mode; the file appears under its name only when it is whole.
 _WRITE: Final = 'cat > "$1.new" && chmod -- "$2" "$1.new" && mv -f -- "$1.new" "$1"'
 
@@ -99,18 +127,23 @@ rm -rf -- "$1"
 def kill_undo(directory: str, name: str) -> list[list[str]]:
     """The commands that end the daemon, and nothing else, from any process at any time.
 
-    They end when the daemon is gone, which is a moment after it was killed.  A daemon that
-    is gone already is success: the second undo finds nothing to do.
+    They end when the daemon and its children are gone, which is a moment after they were
+    killed.  A daemon that is gone already is success: the second undo finds nothing to do.
     """
     script = f"""
 left=100
-until ({_SIGNAL}); [ $? = {_GONE} ]; do
+until ({_SIGNAL}); [ $? = {_GONE} ] && {{ ({_END_ORPHANS}); [ $? = {_GONE} ]; }}; do
     left=$((left - 1))
     [ $left -gt 0 ] || {{ echo "it survived KILL for 5 s" >&2; exit 1; }}
     sleep 0.05
 done
 """
     return [["sh", "-c", script, "momus-kill", _pid_file(directory, name), "KILL"]]
+
+
+def end_orphans(directory: str, name: str) -> list[str]:
+    """The command that ends what is left of a daemon which has died."""
+    return ["sh", "-c", _END_ORPHANS, "momus-orphans", _pid_file(directory, name)]
 
 
 def remove_undo(directory: str, owner: str) -> list[list[str]]:
@@ -236,6 +269,7 @@ class PosixHost(ABC):
                         f"daemon {name} survived KILL for {timeout_s:g} s",
                         "it may hang in the kernel (disk or network file system); see its stack",
                     )
+        await self.run(end_orphans(self.directory, name), check=False)
         self._daemons.discard(name)
         await self._undone(name)
 

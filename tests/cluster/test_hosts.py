@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cluster import Host, HostError, Unsupported, host_from_spec
+from cluster._posix import kill_undo
 
 every_kind = pytest.mark.parametrize("kind", ["netns", "local", "ssh", "command"])
 every_dialled_kind = pytest.mark.parametrize("kind", ["netns", "local", "ssh"])
@@ -138,6 +139,32 @@ def test_a_daemon_lives_until_it_is_stopped(labs: Any, kind: str) -> None:
             assert log.endswith(b"bye\n")
 
     asyncio.run(main())
+
+
+@every_kind
+@pytest.mark.parametrize("way", ["stop", "undo"])
+def test_children_of_a_daemon_that_died_alone_are_ended_with_it(
+    labs: Any, kind: str, way: str
+) -> None:
+    async def main() -> None:
+        async with labs(kind) as [host]:
+            daemon = await host.start("dead", ["sh", "-c", "sleep 60 & echo $! > child; exit"])
+            await until(lambda: is_written(host, f"{host.directory}/child"))
+            child = int((await host.read(f"{host.directory}/child")).strip())
+            await until(lambda: _not(runs(host, daemon.pid)))
+            assert await runs(host, child)
+            if way == "stop":
+                await host.stop("dead")
+            else:
+                for argv in kill_undo(host.directory, "dead"):
+                    await host.run(argv)
+            await until(lambda: _not(runs(host, child)))
+
+    asyncio.run(main())
+
+
+async def _not(question: Any) -> bool:
+    return not await question
 
 
 @every_kind

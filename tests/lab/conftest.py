@@ -96,8 +96,8 @@ class Stage:
         """etcd, set up as `momus run --faults KIND` has it, all members up."""
         if self._needs != needs(kind):
             await self.forget()
-            plan = Plan("etcd", lab="hosts", nodes=NODES, faults=(kind,), seed=self.seed)
-            system = system_of(plan)
+            plan = Plan("etcd", nodes=NODES, faults=(kind,), seed=self.seed)
+            system = system_of(plan.settled())
             await system.setup(self.hosts)
             self._system, self._needs = system, needs(kind)
         for host in self.hosts:

@@ -40,10 +40,11 @@ def system_for(word: str, kinds: Sequence[str], seed: int) -> Any:
     """The system under test; its program is used where it lies, for all hosts have our files."""
     if word != "etcd":
         return Sleepers(fronted=word == "fronted")
-    system: Any = system_of(Plan("etcd", nodes=NODES, faults=tuple(kinds), seed=seed))
+    plan = Plan("etcd", nodes=NODES, faults=tuple(kinds), seed=seed).settled()
+    system: Any = system_of(plan)
 
     async def install(host: Host) -> None:
-        system._program[host.name] = str(system._binary)
+        system._programs[host.name] = [str(each.absolute()) for each in system._binaries]
 
     system.install = install
     return system
@@ -97,7 +98,8 @@ async def strike(
 
 async def main(where: str, directory: Path, seed: int, word: str) -> None:
     random = Random(seed)
-    kinds = random.sample(list(KINDS), min(SAMPLE, len(KINDS)))
+    possible = [name for name, kind in KINDS.items() if not kind.versions]
+    kinds = random.sample(possible, min(SAMPLE, len(possible)))
     with Journal(directory / "faults.jsonl") as journal:
         async with hosts_at(where, directory, journal) as hosts:
             system = system_for(word, kinds, seed)
