@@ -6,7 +6,7 @@ known host: when it shows another one, also one of another type, its key has *ch
 nothing but the user can make that good.  (A man in the middle who offers a type that we have
 not seen yet must not pass for a new host.)
 
-``@cert-authority`` lines are seen but not used: paramiko knows no host certificates.
+``@cert-authority`` lines name authorities that vouch for hosts; see `_host_certificates`.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class KnownHost:
     """All that the files say of one host.
 
     `keys` are those of the host at its port, `by_name` those of the same name without a port,
-    which are believed at any port; `certified` if some line names an authority for the host.
+    which are believed at any port; `authorities` are the keys that may vouch for the host.
     """
 
     keys: frozenset[HostKey]
     by_name: frozenset[HostKey]
     revoked: frozenset[HostKey]
-    certified: bool
+    authorities: frozenset[HostKey]
 
     def standing(self, key: HostKey) -> Standing:
         """What is to be thought of a host that shows `key`."""
@@ -86,7 +86,7 @@ def known_host(files: Iterable[str], name: str, port: int) -> KnownHost:
         frozenset(line.key for line in here if line.mark == ""),
         frozenset(line.key for line in plain if line.mark == ""),
         frozenset(line.key for line in [*here, *plain] if line.mark == "@revoked"),
-        any(line.mark == "@cert-authority" for line in [*here, *plain]),
+        frozenset(line.key for line in [*here, *plain] if line.mark == "@cert-authority"),
     )
 
 
@@ -140,12 +140,13 @@ def _matches(hosts: str, name: str) -> bool:
     if hosts.startswith("|"):
         return _is_hash_of(hosts.split("|"), name)
     patterns = hosts.lower().split(",")
-    if any(each.startswith("!") and _fits(each[1:], name) for each in patterns):
+    if any(each.startswith("!") and fits(each[1:], name) for each in patterns):
         return False
-    return any(_fits(each, name) for each in patterns if not each.startswith("!"))
+    return any(fits(each, name) for each in patterns if not each.startswith("!"))
 
 
-def _fits(pattern: str, name: str) -> bool:
+def fits(pattern: str, name: str) -> bool:
+    """Does the name match the pattern, in which ``*`` and ``?`` stand for anything?"""
     # Brackets are part of a name here, never a choice of characters.
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 

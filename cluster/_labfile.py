@@ -35,7 +35,7 @@ import msgspec
 import paramiko
 
 from cluster._known_hosts import FILES
-from cluster._openssh import SshConfigError, configured, jump_parts, ssh_config
+from cluster._openssh import UNCHECKED, SshConfigError, configured, jump_parts, ssh_config
 
 HostKeys: TypeAlias = Literal["strict", "accept-new"]
 
@@ -244,6 +244,12 @@ def _ssh_settings(table: dict[str, Any], home: Path, depth: int = 0) -> SshSetti
         from_config.pop("jump", None)  # one way is enough, and the table's is the stronger
         from_config.pop("proxy_command", None)
     merged = {**from_config, **given}
+    if merged.get("host_keys") == UNCHECKED:
+        raise ValueError(
+            f"the OpenSSH configuration of {alias} says StrictHostKeyChecking no, which would "
+            'trust whoever answers; write host_keys = "accept-new" or "strict" in the lab file, '
+            "or use --host-keys"
+        )
     jump = merged.pop("jump", None)
     settings = SshSettings(**merged)
     if jump not in (None, "none"):

@@ -2,7 +2,8 @@
 
 The way is a TCP connection, a jump host (itself logged in to), a proxy command, or a socket
 from the keeper of a lab on this machine.  The host must show a key that is known, unless the
-lab says that new hosts are accepted; one that differs from the known key is refused always.
+lab says that new hosts are accepted, or a certificate of a known authority; one that differs
+from the known key is refused always.
 Then we show keys: those of the lab file, or else those of OpenSSH's configuration, of the
 agent and of ``~/.ssh``.  There are no passwords and no passphrases: whoever has a key with a
 passphrase has an agent.
@@ -30,6 +31,7 @@ from paramiko.agent import AgentSSH
 from paramiko.ssh_exception import IncompatiblePeer
 
 from cluster._host import HostError
+from cluster._host_certificates import SUFFIX, certificate_trouble
 from cluster._known_hosts import PORT, HostKey, add_known_host, known_host
 from cluster._labfile import SshSettings
 from cluster._namespaces import lab_socket
@@ -42,6 +44,8 @@ _KEYS_TRIED_MAX: Final = 6
 """sshd hangs up on whoever tries more (MaxAuthTries)."""
 _ALGORITHMS: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 """By which algorithms a type of key signs, where that is not its own name."""
+_CERTIFIED: Final = ("ssh-ed25519", "ecdsa-", "rsa-sha2-")
+"""How algorithms begin of which there is one for certificates."""
 _USUAL_KEYS: Final = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 # What goes wrong is raised; without a handler paramiko prints it besides.
@@ -106,7 +110,9 @@ def _log_in(settings: SshSettings, deadline: float, through: Login | None) -> pa
         options = transport.get_security_options()
         wanted = [name for kind in known.kinds for name in _ALGORITHMS.get(kind, (kind,))]
         ranked = sorted(options.key_types, key=lambda name: name not in wanted)
-        options.key_types = ranked
+        # Where an authority may vouch for the host, a certificate is wanted before a bare key.
+        vouched = [f"{name}{SUFFIX}" for name in ranked if name.startswith(_CERTIFIED)]
+        options.key_types = [*(vouched if known.authorities else ()), *ranked]
         _shake_hands(transport, settings, deadline)
         _prove_host(transport, settings)
         _prove_us(transport, settings)
@@ -165,25 +171,35 @@ def _shake_hands(transport: paramiko.Transport, settings: SshSettings, deadline:
 def _prove_host(transport: paramiko.Transport, settings: SshSettings) -> None:
     """Believe the host's key, or refuse."""
     shown = transport.get_remote_server_key()
-    key = HostKey(shown.get_name(), shown.asbytes())
     name, port = _known_as(settings)
     known = known_host(settings.known_hosts, name, port)
+    certificate = shown.public_blob
+    key = HostKey(shown.get_name(), shown.asbytes())
+    files = settings.known_hosts[0] if settings.known_hosts else "known_hosts"
+    why = ""
+    if certificate is not None:
+        card = HostKey(certificate.key_type, certificate.key_blob)
+        why = certificate_trouble(card, key, known, name, time.time()) or ""
+    elif known.authorities:
+        why = "it shows no certificate, though an authority is to vouch for it"
     standing = known.standing(key)
-    if standing == "unknown" and settings.host_keys == "accept-new" and settings.known_hosts:
+    if certificate is not None and not why and standing != "revoked":
+        return
+    # A host for which an authority is to vouch is none to be taken on trust.
+    trusting = settings.host_keys == "accept-new" and not why
+    if standing == "unknown" and trusting and settings.known_hosts:
         add_known_host(settings.known_hosts[0], name, port, key)
         standing = "known"
     if standing == "known":
         return
-    files = settings.known_hosts[0] if settings.known_hosts else "known_hosts"
     what = f"the host key of {name} ({key.kind}, {key.fingerprint})"
     if standing == "unknown":
-        why = ", which names only an authority, and momus checks no certificates"
         raise HostError(
             settings.name,
-            f"{what} is not in {files}{why if known.certified else ''}",
+            f"{what} is not in {files}{', and ' if why else ''}{why}",
             "compare the fingerprint on the host and add the key "
-            f"(ssh-keyscan -p {port} {name} >> {files}), or write "
-            'host_keys = "accept-new" in the lab file',
+            f"(ssh-keyscan -p {port} {name} >> {files}), or "
+            + ("mend the certificate" if why else 'write host_keys = "accept-new" in the lab file'),
         )
     raise HostError(
         settings.name,

@@ -5,9 +5,12 @@ has been put in its place (which paramiko does not do).  Of what they say we hee
 the host, the login and the keys:
 
     HostName Port User IdentityFile IdentitiesOnly IdentityAgent ProxyJump ProxyCommand
-    HostKeyAlias UserKnownHostsFile GlobalKnownHostsFile ConnectTimeout ServerAliveInterval
+    HostKeyAlias UserKnownHostsFile GlobalKnownHostsFile StrictHostKeyChecking ConnectTimeout
+    ServerAliveInterval
 
-``StrictHostKeyChecking`` is not heeded: whether unknown keys are accepted is said for each lab.
+``StrictHostKeyChecking no`` (or ``off``) would have us talk to whoever answers; that is refused,
+unless the lab itself says what of unknown keys is to be thought.  ``ask`` is ``yes``: nobody is
+there to be asked.
 """
 
 from __future__ import annotations
@@ -27,6 +30,16 @@ USER_CONFIG: Final = "~/.ssh/config"
 SYSTEM_CONFIG: Final = "/etc/ssh/ssh_config"
 _INCLUDES_MAX: Final = 16
 """How deep files may include one another; OpenSSH's own limit."""
+
+
+UNCHECKED: Final = "unchecked"
+_STRICTNESS: Final = {
+    "yes": "strict",
+    "ask": "strict",
+    "accept-new": "accept-new",
+    "no": UNCHECKED,
+    "off": UNCHECKED,
+}
 
 
 class SshConfigError(ValueError):
@@ -79,6 +92,8 @@ def configured(config: paramiko.SSHConfig, host: str) -> dict[str, Any]:
         brought["keys"] = tuple(os.path.expanduser(each) for each in found["identityfile"])
     brought["identities_only"] = found.get("identitiesonly", "no").lower() == "yes"
     brought["known_hosts"] = _known_hosts(found)
+    if "stricthostkeychecking" in found:
+        brought["host_keys"] = _host_keys(found["stricthostkeychecking"])
     if found.get("proxycommand"):
         brought["proxy_command"] = _words(found["proxycommand"], host)
     elif found.get("proxyjump", "none").lower() != "none":
@@ -101,6 +116,17 @@ def _converted(kind: type, key: str, text: str) -> Any:
         return kind(text)
     except ValueError as error:
         raise SshConfigError(f"{key} {text!r} in the OpenSSH configuration: {error}") from error
+
+
+def _host_keys(said: str) -> str:
+    """Our word for what StrictHostKeyChecking says; UNCHECKED is for the lab to overrule."""
+    word = said.strip().lower()
+    if word not in _STRICTNESS:
+        raise SshConfigError(
+            f"StrictHostKeyChecking {said!r} in the OpenSSH configuration: it is one of "
+            f"{', '.join(_STRICTNESS)}"
+        )
+    return _STRICTNESS[word]
 
 
 def _known_hosts(found: Mapping[str, Any]) -> tuple[str, ...]:

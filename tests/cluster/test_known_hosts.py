@@ -66,7 +66,7 @@ def test_an_authority_is_noticed_and_proves_nothing(tmp_path: Path) -> None:
     file = tmp_path / "known_hosts"
     file.write_text(f"@cert-authority {line('*.lab')}\n")
     found = known_host([str(file)], "a.lab", 22)
-    assert found.certified
+    assert found.authorities == {KEY}
     assert found.standing(KEY) == "unknown"
 
 

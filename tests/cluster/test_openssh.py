@@ -123,11 +123,37 @@ def test_it_can_be_left_out_altogether(tmp_path: Path) -> None:
         ("Host x\n  Port many", "port 'many'"),
         ("Host x\n  =", "config"),
         ("Include config", "include one another"),
+        ("Host x\n  StrictHostKeyChecking maybe", "'maybe' in the OpenSSH configuration"),
     ],
 )
 def test_what_cannot_be_used_is_told(tmp_path: Path, config: str, said: str) -> None:
     with pytest.raises(LabFileError, match=said):
         lab(tmp_path, config, 'hosts = ["x"]')
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("yes", "strict"), ("ask", "strict"), ("accept-new", "accept-new"), ("", "strict")],
+)
+def test_strictness_about_host_keys_is_heeded(tmp_path: Path, said: str, meant: str) -> None:
+    config = f"Host *\n StrictHostKeyChecking {said}\n" if said else ""
+    [host] = lab(tmp_path, config, 'hosts = ["x"]')
+    assert host.host_keys == meant
+    [stronger] = lab(tmp_path, config, 'host_keys = "strict"\nhosts = ["x"]')
+    assert stronger.host_keys == "strict"
+
+
+@pytest.mark.parametrize("said", ["no", "off", "NO"])
+def test_to_trust_whoever_answers_is_refused_unless_the_lab_says_what_it_wants(
+    tmp_path: Path, said: str
+) -> None:
+    config = f"Host *\n StrictHostKeyChecking {said}\n"
+    with pytest.raises(LabFileError, match=r"StrictHostKeyChecking no.*host_keys = \"accept-new"):
+        lab(tmp_path, config, 'hosts = ["x"]')
+    [host] = lab(tmp_path, config, 'host_keys = "accept-new"\nhosts = ["x"]')
+    assert host.host_keys == "accept-new"
+    with pytest.raises(LabFileError, match="StrictHostKeyChecking no"):
+        lab(tmp_path, f"Host gate\n{config[7:]}Host x\n ProxyJump gate", 'hosts = ["x"]')
 
 
 @pytest.mark.parametrize(
