@@ -162,6 +162,14 @@ class Filter:
 
     def undo(self, strike: Strike) -> list[str]:
         """The command that removes everything `block` made for this strike (at least)."""
+        script, rest = self._undoing(strike)
+        return command(BAR_STRIKE + script, [*strike.place, *rest])
+
+    def lift(self, strike: Strike) -> list[str]:
+        """As `undo`, but the strike may be begun again."""
+        return command(*self._undoing(strike))
+
+    def _undoing(self, strike: Strike) -> tuple[str, list[str]]:
         script = {"iptables": _IPTABLES_UNDO, "nft": _NFT_UNDO, "ip rule": _IP_RULE_UNDO}
         names = self._names(strike.run)
         rest = {
@@ -169,7 +177,7 @@ class Filter:
             "nft": names[:1],
             "ip rule": [*names, *map(literal, strike.addresses)],
         }
-        return command(BAR_STRIKE + script[self.name], [*strike.place, *rest[self.name]])
+        return script[self.name], rest[self.name]
 
     def _tools(self, addresses: Sequence[str]) -> list[str]:
         """iptables has one tool for each family of addresses, the others one for both."""

@@ -83,10 +83,11 @@ class Mailbox:
         self.last = now
 
     def told(self) -> "dict[str, object]":
-        delays = sorted(self.delays)
+        delays, seqs = sorted(self.delays), sorted(self.seen)
         tenth = len(delays) // 10
         return {
             "got": len(self.seen),
+            "hole": max((b - a - 1 for a, b in zip(seqs, seqs[1:])), default=0),
             "copies": self.copies,
             "overtaken": self.overtaken,
             "spoilt": self.spoilt,

@@ -60,11 +60,16 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Seen:
-    """How the postcards of one link fared; `met`: the sender knew that somebody listens."""
+    """How the postcards of one link fared.
+
+    `hole` is the most postcards in a row that are missing between two that arrived; `met`: the
+    sender knew that somebody listens.
+    """
 
     sent: int
     sent_s: float
     got: int
+    hole: int
     copies: int
     overtaken: int
     spoilt: int
