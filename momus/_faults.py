@@ -54,6 +54,13 @@ KINDS: Final[Mapping[str, Kind]] = {
     "io-throttle": Kind(nemesis.IoThrottle),
     "file-descriptors": Kind(nemesis.FileDescriptors),
     "process-table": Kind(nemesis.ProcessTable),
+    "flapping": Kind(lambda _system, _targets: nemesis.Flapping(), own_network=True),
+    "reset-connections": Kind(
+        lambda system, targets: nemesis.ResetConnections(targets, system=system), own_network=True
+    ),
+    "dns-failure": Kind(
+        lambda system, targets: nemesis.DnsFailure(targets, system=system), own_network=True
+    ),
     **{name: Kind(partial(_packets, name), own_network=True) for name in nemesis.PACKET_FAULTS},
     **{
         name: Kind(partial(nemesis.ProxyFault, name), proxied=True) for name in nemesis.PROXY_FAULTS

@@ -32,6 +32,7 @@ from nemesis._disk_damage import DISK_DAMAGE, DiskDamage
 from nemesis._disk_loss import LoseUnsynced
 from nemesis._disk_rules import DISK_RULES, DiskFault
 from nemesis._fault import Fault, Field, Order, Proof
+from nemesis._flapping import Flapping
 from nemesis._membership import (
     ForcedLeave,
     MemberGrow,
@@ -39,8 +40,9 @@ from nemesis._membership import (
     MemberReplace,
     MemberShrink,
 )
+from nemesis._names import DnsFailure
 from nemesis._nemesis import Nemesis, NotHealed
-from nemesis._packets import PACKET_FAULTS, PacketFault
+from nemesis._packets import PACKET_FAULTS, PacketFault, ResetConnections
 from nemesis._partition import Partition
 from nemesis._processes import Kill, Pause
 from nemesis._proxied import PROXY_FAULTS, ProxyFault
@@ -64,9 +66,11 @@ __all__ = [
     "CrashLoop",
     "DiskDamage",
     "DiskFault",
+    "DnsFailure",
     "Fault",
     "Field",
     "FileDescriptors",
+    "Flapping",
     "ForcedLeave",
     "Grudge",
     "IoThrottle",
@@ -90,6 +94,7 @@ __all__ = [
     "Proof",
     "ProxyFault",
     "Reload",
+    "ResetConnections",
     "Restart",
     "RollingRestart",
     "State",

@@ -87,6 +87,8 @@ def promise_of(kind: str, attributes: Mapping[str, float], peers: int) -> tuple[
         return _delay(attributes)
     if kind == "packet-rate":
         return _rate(attributes, peers)
+    if kind == "reset-connections":
+        return Traffic(10, dial=True, delay_s=float(peers)), _dialled
     return _share(kind, attributes, peers)
 
 
@@ -209,6 +211,15 @@ def _rate(attributes: Mapping[str, float], peers: int) -> tuple[Traffic, Judge]:
         return judged
 
     return traffic, judge
+
+
+def _dialled(links: Mapping[Link, Seen], _baseline: Baseline) -> Judged:
+    """Postcards arrive, so the peer is there; what does a connection to it meet?"""
+    words = {"answered": CLEAR, "reset": "reset", "silent": "silent"}
+    return {
+        link: (_heard(seen) or words.get(str(seen.dialled), "unknown"), seen.dialled)
+        for link, seen in links.items()
+    }
 
 
 _BURST: Final = 8000 + _RATE_SIZE + HEADERS_BYTES

@@ -80,7 +80,8 @@ for device in $(echo "$queues" | sed -n "s/^qdisc htb $handle: dev \\([^ ]*\\) r
 done
 """
 
-# $1 table, $2 comment, $3 hits in a million (or bytes a second, with $4 "rate").
+# $1 table, $2 comment, $3 hits in a million (or bytes a second, with $4 "rate").  A reset is
+# answered by nothing, or the end that is still open would never hear of it.
 _NFT_BEGIN: Final = """
 table=$1 comment=$2 number=$3 kind=$4; shift 4
 nft add table inet "$table" || exit 1
@@ -88,7 +89,10 @@ nft add chain inet "$table" input \
   '{ type filter hook input priority -300 ; policy accept ; }' || exit 1
 for address; do
   case $address in *:*) family=ip6;; *) family=ip;; esac
-  if [ "$kind" = rate ]; then
+  if [ "$kind" = reset ]; then
+    nft add rule inet "$table" input "$family" saddr "$address" tcp flags '&' rst == 0 \
+      reject with tcp reset comment "\\"$comment\\"" || exit 1
+  elif [ "$kind" = rate ]; then
     nft add rule inet "$table" input "$family" saddr "$address" limit rate over \
       "$number" bytes/second burst 8000 bytes drop comment "\\"$comment\\"" || exit 1
   else
@@ -104,7 +108,7 @@ tables=$(nft list tables) || exit 1
 case $tables in *"inet $table"*) nft delete table inet "$table";; esac
 """
 
-# $1 chain, $2 comment, $3 probability.
+# $1 chain, $2 comment, $3 probability, or "reset".
 _IPTABLES_BEGIN: Final = """
 chain=$1 comment=$2 share=$3; shift 3
 for address; do
@@ -113,6 +117,11 @@ for address; do
     "$tool" -w 5 -N "$chain" &&
     "$tool" -w 5 -I INPUT 1 -m comment --comment "$comment" -j "$chain"
   } || exit 1
+  if [ "$share" = reset ]; then
+    "$tool" -w 5 -A "$chain" -s "$address" -p tcp ! --tcp-flags RST RST \
+      -m comment --comment "$comment" -j REJECT --reject-with tcp-reset || exit 1
+    continue
+  fi
   "$tool" -w 5 -A "$chain" -s "$address" -m statistic --mode random --probability "$share" \
     -m comment --comment "$comment" -j DROP || exit 1
 done
@@ -188,14 +197,16 @@ class PacketWay:
             addresses = [each for to in addresses for each in (via or to, to)]
         elif self.name == "nft":
             script = _NFT_BEGIN
-            rest = (
-                [str(round(attributes["kbit_s"] * 125)), "rate"]
-                if kind == "packet-rate"
-                else [str(round(attributes["percent"] * 10_000)), "loss"]
-            )
+            if kind == "reset-connections":
+                rest = ["0", "reset"]
+            elif kind == "packet-rate":
+                rest = [str(round(attributes["kbit_s"] * 125)), "rate"]
+            else:
+                rest = [str(round(attributes["percent"] * 10_000)), "loss"]
         elif self.name == "iptables":
             script = _IPTABLES_BEGIN
-            rest = [f"{attributes['percent'] / 100:.6f}"]
+            resets = kind == "reset-connections"
+            rest = ["reset" if resets else f"{attributes['percent'] / 100:.6f}"]
         else:
             script, input = _QUEUE_BEGIN, PROGRAM
             request = {

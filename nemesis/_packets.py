@@ -58,6 +58,12 @@ PACKET_FAULTS: Final[Mapping[str, PacketKind]] = {
 """The kinds: percent of packets, milliseconds, and kilobits (1000) a second on each link."""
 
 
+_KINDS: Final[Mapping[str, PacketKind]] = {
+    **PACKET_FAULTS,
+    "reset-connections": PacketKind("reset", {}, ("nft", "iptables")),
+}
+
+
 class PacketFault(OfHosts):
     """Trouble for packets between the targets and all other nodes; `kind` as in `PACKET_FAULTS`.
 
@@ -80,7 +86,7 @@ class PacketFault(OfHosts):
         ways: Sequence[str] | None = None,
         name: str | None = None,
     ) -> None:
-        if kind not in PACKET_FAULTS:
+        if kind not in _KINDS:
             raise ValueError(
                 f"packets know no trouble called {kind!r}; known are {', '.join(PACKET_FAULTS)}"
             )
@@ -88,7 +94,7 @@ class PacketFault(OfHosts):
             raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
         super().__init__(kind if name is None else name, targets)
         self._kind = kind
-        row = PACKET_FAULTS[kind]
+        row = _KINDS[kind]
         self.broken = frozenset({row.word})
         strangers = sorted(set(ways or ()) - set(row.ways))
         if strangers:
@@ -205,7 +211,7 @@ class PacketFault(OfHosts):
         return failed
 
     def _expected(self, link: Link) -> str:
-        return PACKET_FAULTS[self._kind].word if link in self._in_force else CLEAR
+        return _KINDS[self._kind].word if link in self._in_force else CLEAR
 
     def _strength(self) -> Mapping[str, float]:
         """The attributes in force; a proof must tell the weakest of them from nothing."""
@@ -213,7 +219,7 @@ class PacketFault(OfHosts):
         return min(in_force, key=lambda each: list(each.values()))
 
     def _checked(self, given: Mapping[str, Json]) -> dict[str, float]:
-        defaults = getattr(self, "_attributes", PACKET_FAULTS[self._kind].attributes)
+        defaults = getattr(self, "_attributes", _KINDS[self._kind].attributes)
         if not isinstance(given, Mapping):
             raise ValueError(f"attributes of {self._kind} are an object, not {given!r}")
         strangers = sorted(given.keys() - defaults.keys())
@@ -275,6 +281,25 @@ class PacketFault(OfHosts):
             await self._begin(host, way, [TRIAL_ADDRESSES[family]], self._attributes, 0, via)
         finally:
             await to_its_end(self.debts.pay_host(host))
+
+
+class ResetConnections(PacketFault):
+    """TCP packets between the targets and all other nodes are answered by a reset.
+
+    Connections that are there end as soon as either end sends something, and new ones are
+    refused, until it is stopped; datagrams pass.  It is proven by connections that each node
+    makes to each other, while postcards tell that the other is there.
+    """
+
+    def __init__(
+        self,
+        targets: Target | Sequence[Target] = targets_module.one,
+        *,
+        system: object = None,
+        ways: Sequence[str] | None = None,
+        name: str = "reset-connections",
+    ) -> None:
+        super().__init__("reset-connections", targets, system=system, ways=ways, name=name)
 
 
 def links_of(nodes: Sequence[str], touched: Sequence[str], direction: str) -> frozenset[Link]:

@@ -14,6 +14,8 @@ A datagram that was changed on its way has a wrong UDP checksum, and the kernel 
 before any UDP socket sees it.  So with `raw` a raw socket looks as well, which gets what has
 passed the packet filters before UDP has judged it; only root may have one.
 
+With `dial` every node also calls every other by TCP.
+
 Argument: a JSON object (see `measure`).  Output: a JSON object.  Exit status 3: the port is
 taken, try another.
 """
@@ -35,6 +37,7 @@ HELLO, DATA, END = 0, 1, 2
 SIZE_MIN = HEAD.size + 4
 CALL_EVERY_S = 0.02
 SETTLE_S = 0.15
+DIAL_S = 1.0
 FAREWELLS = 10
 SO_RCVBUFFORCE = 33
 
@@ -52,6 +55,21 @@ def postcard(token: bytes, kind: int, index: int, seq: int, size: int) -> bytes:
 
 def is_whole(card: bytes) -> bool:
     return len(card) >= SIZE_MIN and card[-4:] == struct.pack(">I", zlib.crc32(card[:-4]))
+
+
+def call(family: int, address: str, port: int) -> str:
+    """What becomes of a TCP connection to a peer who is known to listen."""
+    line = socket.socket(family, socket.SOCK_STREAM)
+    line.settimeout(DIAL_S)
+    try:
+        line.connect((address, port))
+    except (ConnectionRefusedError, ConnectionResetError):
+        return "reset"
+    except OSError:
+        return "silent"
+    finally:
+        line.close()
+    return "answered"
 
 
 class Mailbox:
@@ -87,7 +105,7 @@ class Mailbox:
         tenth = len(delays) // 10
         return {
             "got": len(self.seen),
-            "hole": max((b - a - 1 for a, b in zip(seqs, seqs[1:])), default=0),
+            "hole": max((seqs[n + 1] - seqs[n] - 1 for n in range(len(seqs) - 1)), default=0),
             "copies": self.copies,
             "overtaken": self.overtaken,
             "spoilt": self.spoilt,
@@ -110,6 +128,7 @@ def measure(
     linger_s: float,
     patience_s: float,
     raw: bool,
+    dial: bool,
 ) -> "dict[str, object]":
     """Exchange `count` postcards of `size` bytes with each of `peers` (name to address).
 
@@ -126,6 +145,16 @@ def measure(
     except OSError as error:
         sys.stderr.write("cannot listen on UDP port %d: %s\n" % (port, error))  # noqa: UP031
         sys.exit(PORT_TAKEN)
+    if dial:
+        # Whoever is dialled has the kernel answer; nobody needs to accept.
+        door = socket.socket(family, socket.SOCK_STREAM)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind(("", port))
+            door.listen(64)
+        except OSError as error:
+            sys.stderr.write("cannot listen on TCP port %d: %s\n" % (port, error))  # noqa: UP031
+            sys.exit(PORT_TAKEN)
     watch = [box]
     if raw:
         watch.append(socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_UDP))
@@ -181,6 +210,7 @@ def measure(
                 send(peer, HELLO)
         rest(next_call)
     met = [peer for peer in peers if mail[peer].hello]
+    dialled = {peer: call(family, peers[peer], port) for peer in met if dial}
     began = time.monotonic()
     next_call = began
     turn, sent, total = list(peers), 0, count * len(peers)
@@ -210,6 +240,7 @@ def measure(
     with open("/proc/sys/kernel/random/boot_id") as boot:
         return {
             "met": met,
+            "dialled": dialled,
             "sent_s": sent_s,
             "boot": boot.read().strip(),
             "from": {peer: each.told() for peer, each in mail.items()},

@@ -47,6 +47,7 @@ _PROGRAM: Final = text_of(_postcard_program).encode()
 class Traffic:
     """What to send: `count` postcards of `size_bytes` on every link, `per_s` in all per node.
 
+    With `raw` spoilt ones are looked for, and with `dial` connections made, too.
     `linger_s` is how far postcards may fall behind others, `delay_s` how late all may come.
     """
 
@@ -56,6 +57,7 @@ class Traffic:
     linger_s: float = 0.0
     delay_s: float = 0.0
     raw: bool = False
+    dial: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class Seen:
     """How the postcards of one link fared.
 
     `hole` is the most postcards in a row that are missing between two that arrived; `met`: the
-    sender knew that somebody listens.
+    sender knew that somebody listens; `dialled` what became of a TCP connection ("answered",
+    "reset", "silent").
     """
 
     sent: int
@@ -78,6 +81,7 @@ class Seen:
     least_ns: int | None
     spread_ns: int | None
     met: bool
+    dialled: str | None
     boots: tuple[str, str]
 
 
@@ -144,6 +148,7 @@ def _seen(
         sent=traffic.count,
         sent_s=sender["sent_s"],
         met=node in sender["met"],
+        dialled=sender["dialled"].get(node),
         boots=boots,
         **receiver["from"][source],
     )
@@ -169,6 +174,7 @@ async def _ask(
             "linger_s": traffic.linger_s,
             "patience_s": patience_s,
             "raw": traffic.raw,
+            "dial": traffic.dial,
         }
         argv = probe_command(host, request)
         return await host.run(

@@ -33,7 +33,7 @@ CONFIGURED = "tc qdisc add dev eth0 root handle 7: tbf rate 1gbit burst 100kb la
 SLOW = pytest.mark.slow
 HALF = {"percent": 50}
 CASES = [
-    pytest.param("packet-loss", "nft", HALF, id="loss by nft"),
+    pytest.param("packet-loss", "nft", HALF, id="loss by nft", marks=SLOW),
     pytest.param("packet-delay", "nfqueue", {}, id="delay by nfqueue"),
     pytest.param("packet-corrupt", "nfqueue", HALF, id="corruption by nfqueue"),
     pytest.param("packet-loss", "nfqueue", HALF, id="loss by nfqueue", marks=SLOW),
