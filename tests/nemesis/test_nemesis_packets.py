@@ -81,8 +81,8 @@ def test_every_kind_of_trouble_is_measured_and_leaves_no_trace(
         for host in hosts:
             for rule in FOREIGN:
                 await host.run(rule.split())
-            if way == "iptables":  # it makes tables of its own, which stay
-                await host.run(["iptables", "-w", "-S"])
+            if way == "iptables":  # where it has no tables it makes some, and leaves them
+                await host.run(["iptables", "-w", "-A", "INPUT", "-s", "192.0.2.8", "-j", "DROP"])
         before = [await state_of(host) for host in hosts]
         fault = PacketFault(kind, attributes=attributes, ways=[way])
         random = Random(1)
