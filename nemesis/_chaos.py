@@ -9,7 +9,9 @@ of them are at the same time.  What may not be in force together is kept apart b
   process that is killed cannot be paused.  On different nodes they do not, since a fault
   strikes, proves and heals node by node.  A link belongs to both its nodes, so a partition
   takes part in the lane with every node that it cuts off from any other; and a fault of which
-  only the cluster will say whom it strikes ("its primaries") may strike any node.
+  only the cluster will say whom it strikes ("its primaries") may strike any node.  One whose
+  healing needs the rest of the system (`heals_last`) takes all nodes: without a majority no
+  member comes back.
 - *Across lanes anything goes*: a network that is cut says nothing of processes.
 
 Nodes are drawn again until they fit (which leaves those that fit as likely as they were among
@@ -93,8 +95,7 @@ class Chaos(msgspec.Struct, frozen=True):
         if verb == "start":
             due_ns = event.time + drawn_wait(self._chance(ctx, "quiet"), self.quiet_ns)
             stop_ns = event.time + drawn_wait(self._chance(ctx, "strike"), self.strike_ns)
-            nodes = struck_by(event.value, nodes_of(ctx))
-            others = (*others, Strike(mine.fault, mine.lane, nodes & mine.nodes, stop_ns))
+            others = (*others, msgspec.structs.replace(mine, stop_ns=stop_ns))
         return msgspec.structs.replace(
             self, drawn=[], under_way=None, in_force=others, due_ns=due_ns
         )
@@ -124,7 +125,8 @@ class Chaos(msgspec.Struct, frozen=True):
             }
             for _ in range(_TRIES if len(taken) < len(nodes) else 0):
                 value = fault.choose(nodes, random, self.picture.observations)
-                struck = struck_by(value, nodes)
+                whole = getattr(fault, "heals_last", False)
+                struck = frozenset(nodes) if whole else struck_by(value, nodes)
                 if not struck & taken:
                     return value, Strike(fault.name, fault.lane, struck)
         return None

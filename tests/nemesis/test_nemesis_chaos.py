@@ -232,7 +232,22 @@ def test_of_whom_only_the_cluster_knows_it_is_struck_alone_in_its_lane() -> None
     for f in fs:
         verb, _, name = f.partition("-")
         (active.add if verb == "start" else active.remove)(name)
-        assert active != {"kill", "pause"} or f != "start-kill"
+        assert active != {"kill", "pause"}
+
+
+def test_what_needs_the_rest_of_the_system_is_alone_in_its_lane() -> None:
+    class Needy(Kill):
+        heals_last = True
+
+    gen = chaos([Needy(SYSTEM, name="needy"), KILL, PARTITION], 1, strike_s=10)
+    active: set[str] = set()
+    together: set[frozenset[str]] = set()
+    for _, f, _ in orders(played(gen, orders=200)):
+        verb, _, name = f.partition("-")
+        (active.add if verb == "start" else active.remove)(name)
+        together.add(frozenset(active))
+    assert frozenset({"needy", "partition"}) in together
+    assert not any({"needy", "kill"} <= each for each in together)
 
 
 @pytest.mark.parametrize(
