@@ -27,7 +27,7 @@ MARK: Final = "MOMUS_TEST_OF_A_DEAD_DRIVER"
 READY_TIMEOUT_S: Final = 90.0
 COMMAND_TIMEOUT_S: Final = 180.0
 ANY_MOMENT_S: Final = 12.0
-STEPS_MAX: Final = 8
+STEPS_MAX: Final = 5
 WITHIN_STEP_S: Final = 0.4
 HEAL_S: Final = 2.5
 
@@ -193,7 +193,7 @@ async def die_and_heal(
 
     `below` are SSH hosts as seen from outside, with the command that starts each one's sshd.
     """
-    system = random.choices(["etcd", "fronted"], [1, 3])[0]
+    system = random.choices(["etcd", "fronted"], [1, 4])[0]
     drivers = [Driver(where, directory / "first", random.randrange(10**6), system)]
     if variant == "two":
         drivers.append(Driver(where, directory / "second", random.randrange(10**6), "bare"))

@@ -26,7 +26,7 @@ from momus._plan import Plan
 from nemesis import Fault, Nemesis, targets
 from tests.lab.sleepers import Sleepers
 
-NODES: Final = 5
+NODES: Final = 3
 SAMPLE: Final = 5
 WORKERS: Final = 2
 TARGETS: Final = (targets.one, targets.minority, targets.majority, targets.all)
