@@ -20,6 +20,7 @@ from momus._faults import KINDS
 from momus._plan import Plan
 from nemesis import Fault, Nemesis, targets
 from tests.lab.fingerprint import Fingerprint, await_as_before, fingerprints
+from tests.lab.foreign import quieten
 
 T = TypeVar("T")
 
@@ -69,6 +70,7 @@ class Stage:
         async def enter() -> None:
             enter = self._stack.enter_async_context
             self.lab: SshLab = await enter(ssh_lab(NODES, directory=self.directory))
+            await quieten(self.lab.hosts)
             self.journal = self._stack.enter_context(Journal(self.directory / "faults.jsonl"))
             self.hosts: Sequence[Host] = await enter(ssh(self.lab.lab_toml, journal=self.journal))
 

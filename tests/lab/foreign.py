@@ -42,6 +42,13 @@ nft delete table ip filter
 """
 
 
+_QUIET: Final = """
+for each in "$HOME/.bashrc" "$HOME/.profile" "$HOME/.bash_profile"; do
+    [ ! -f "$each" ] || mount --bind /dev/null "$each"
+done
+"""
+
+
 async def plant(hosts: Sequence[Host]) -> None:
     """Put it on these hosts; where packet filters are missing, without them."""
     for host in hosts:
@@ -52,3 +59,13 @@ async def uproot(hosts: Sequence[Host]) -> None:
     """Take it away again."""
     for host in hosts:
         await host.run(["sh", "-c", _UPROOT, "uproot", host.directory], check=False)
+
+
+async def quieten(below: Sequence[Host]) -> None:
+    """Let logins of these hosts, seen from outside, run no start-up files of the user's.
+
+    They are this machine's own files: a shell that is killed within them may leave locks of
+    version managers behind, which would hold up every later login here.
+    """
+    for host in below:
+        await host.run(["sh", "-c", _QUIET])

@@ -24,6 +24,7 @@ Takes about a quarter of a minute a kill; exits with 1 if anything was wrong.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import tempfile
 from collections import Counter
@@ -38,7 +39,7 @@ from cluster._sshlab import SshLab, ssh_lab, sshd_command
 from momus._faults import KINDS
 from tests.lab.deaths import Round, Variant, die_and_heal
 from tests.lab.fingerprint import Fingerprint, await_as_before, fingerprint, fingerprints
-from tests.lab.foreign import plant, uproot
+from tests.lab.foreign import plant, quieten, uproot
 
 NODES: Final = 3
 VARIANTS: Final[Sequence[Variant]] = ("plain", "sshd", "heal", "two")
@@ -78,7 +79,10 @@ class Tally:
 async def on_ssh_hosts(kills: int, seed: int, top: Path) -> Tally:
     """Kill drivers of one lab; its hosts outlive them all."""
     tally, random = Tally(), Random(seed)
-    async with ssh_lab(NODES, directory=top) as lab, ssh(lab.lab_toml) as hosts:
+    async with contextlib.AsyncExitStack() as stack:
+        lab = await stack.enter_async_context(ssh_lab(NODES, directory=top))
+        await quieten(lab.hosts)
+        hosts = await stack.enter_async_context(ssh(lab.lab_toml))
         await plant(hosts)
         try:
             before = await fingerprints(hosts, directories=[str(lab.lab_toml.parent)])
