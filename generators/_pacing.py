@@ -109,7 +109,10 @@ class TimeLimited(Wrapper, frozen=True):
             if end is None:
                 end = op.time + self.limit_ns
             if op.time >= end:
-                return None
+                # What is offered comes too late (a fault, say), but whoever is busy now may be
+                # free, and have something to do, before the end.
+                busy = ctx.free != ctx.threads
+                return (PENDING, TimeLimited(self.gen, self.limit_ns, end)) if busy else None
         return op, None if gen is None else TimeLimited(gen, self.limit_ns, end)
 
     def update(self, ctx: Context, event: Event) -> Generator:

@@ -399,3 +399,15 @@ def test_a_generator_that_breaks_its_contract_is_told_how(emitted: object, compl
 
     with pytest.raises(GeneratorError, match=complaint):
         simulate(Broken())
+
+
+def test_a_time_limit_is_not_cut_short_by_what_comes_after_it_while_clients_are_busy() -> None:
+    late = gen.nemesis([Op("break", process="nemesis", time=2_000_000_000)])
+    load = gen.any_of(gen.clients(gen.repeat(Op("read"))), late)
+
+    def slow(_ctx: Context, op: Op) -> Op:
+        assert op.time is not None
+        return msgspec.structs.replace(op.ok(), time=op.time + 100_000_000)
+
+    events = simulate(gen.time_limit(1, load), slow, concurrency=1)
+    assert [event.f for event in events if event.type == "invoke"] == ["read"] * 10
