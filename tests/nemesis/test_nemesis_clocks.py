@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -41,9 +41,7 @@ SKEW = {"targets": ["n1"], "offset_s": -42.5}
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
-    """Skip without libfaketime; with it, see that none of its shared memory stays behind."""
-
+def _has_libfaketime(tmp_path: Path) -> None:
     async def look() -> None:
         async with local(1, directory=tmp_path) as hosts:
             await FakedClock().library(hosts[0])
@@ -52,14 +50,6 @@ def _nothing_is_left(tmp_path: Path) -> Iterator[None]:
         asyncio.run(look())
     except Unsupported as error:
         pytest.skip(str(error))
-    before = set(Path("/dev/shm").glob("*faketime*"))
-    yield
-    deadline = time.monotonic() + 10
-    while (left := set(Path("/dev/shm").glob("*faketime*")) - before) and (
-        time.monotonic() < deadline
-    ):
-        time.sleep(0.05)  # a probe of somebody else at work
-    assert left == set()
 
 
 @contextlib.asynccontextmanager
@@ -77,7 +67,12 @@ async def at_work(
             await nemesis.teardown()
     finally:
         for host in hosts:
+            await host.signal(system.name, "KILL")
             await host.stop(system.name)
+    for host in hosts:
+        pid = (await host.read(f"{host.directory}/{system.name}.pid")).split()[0].decode()
+        left = await host.run(["find", "/dev/shm", "-name", f"*faketime_*_{pid}"])
+        assert left.text == "", "what the library shared has gone, too"
 
 
 async def ahead_s(system: Valkey, host: Host) -> float:
