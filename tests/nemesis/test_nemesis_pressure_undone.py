@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -29,6 +35,8 @@ pytestmark = pytest.mark.skipif(
     os.geteuid() != 0, reason="control groups of this machine can be made by root only"
 )
 
+DRIVER = Path(__file__).with_name("pressure_driver_that_dies.py")
+ROOT = Path(__file__).parents[2]
 PRESSURES = ("cpu-quota", "file-descriptors", "memory-balloon", "process-table")
 
 
@@ -173,3 +181,83 @@ def test_after_a_reboot_and_for_strangers_with_the_same_pid_nothing_is_done(
             await host.stop("sleepers")
 
     asyncio.run(play())
+
+
+def killed_driver(kind: str, directory: Path, random: Random, lab: str = "") -> set[str]:
+    """Run a driver, kill it at some moment and heal; what was healed."""
+    directory.mkdir()
+    with (directory / "driver.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, str(DRIVER), kind, str(directory), str(random.randrange(10**6)), lab],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        said = process.stdout.readline()
+        assert said == "ready\n", (directory / "driver.log").read_text()
+        time.sleep(random.uniform(0, 8))  # the moment at which it dies, not a wait
+        assert process.poll() is None, (directory / "driver.log").read_text()
+    finally:
+        process.kill()
+        process.communicate()
+    healed = asyncio.run(heal(directory))
+    assert [one for one in healed if not one.settled] == []
+    [run] = {entry.run for entry in Journal.entries(directory / "faults.jsonl")}
+    assert groups_of(run) == []
+    assert list(Path("/run").glob(f"momus-{run}*")) == []
+    await_nobody_in(run)
+    return {one.kind for one in healed}
+
+
+def await_nobody_in(run: str) -> None:
+    """The kernel needs a moment to end what it ends."""
+    deadline = time.monotonic() + 10
+    while (left := processes_in(f"momus-{run}")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+
+
+def processes_in(directory: str) -> list[str]:
+    """Processes whose working directory is, or was, below one of this name."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and directory in os.readlink(entry / "cwd"):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["local", "namespaces", "ssh"])
+@pytest.mark.parametrize(
+    "tries", [pytest.param(1, id="once"), pytest.param(33, id="many", marks=pytest.mark.slow)]
+)
+def test_after_the_driver_was_killed_at_any_moment_heal_leaves_no_pressure(
+    kind: str, tries: int, tmp_path: Path
+) -> None:
+    seed = secrets.randbelow(10**6)
+    print(f"seed {seed}")
+    random = Random(seed)
+    kinds: set[str] = set()
+
+    async def scenario() -> None:
+        async with ssh_lab(3, directory=tmp_path) as lab:
+            for number in range(tries):
+                directory = tmp_path / str(number)
+                healed = asyncio.to_thread(
+                    killed_driver, "ssh", directory, random, str(lab.lab_toml)
+                )
+                kinds.update(await healed)
+
+    if kind == "ssh":
+        try:
+            asyncio.run(scenario())
+        except Unsupported as error:
+            pytest.skip(str(error))
+    else:
+        for number in range(tries):
+            kinds |= killed_driver(kind, tmp_path / str(number), random)
+    assert tries == 1 or {"cpu-quota", "file-descriptors", "process-table"} <= kinds
