@@ -94,7 +94,8 @@ def look(pid_file: str) -> "dict[str, Any]":
     try:
         with open(pid_file) as file:
             pid, start, boot = file.read().split()
-        if boot != now or stat_of(int(pid))[19] != start:
+        # A forged file must not have us take process 1 for a daemon, and all for its family.
+        if int(pid) <= 1 or boot != now or stat_of(int(pid))[19] != start:
             return nobody
     except (OSError, ValueError):
         return nobody

@@ -382,3 +382,17 @@ def test_without_root_the_reason_and_a_remedy_are_told_before_the_load(
             await nemesis.teardown()
 
     on_local(1, scenario)
+
+
+def test_a_forged_pid_file_does_not_make_a_family_of_all_processes(
+    on_local: Play, system: Any
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        del journal
+        await system.start(hosts[0])
+        boot = (await family(hosts[0], "sleepers", sudo=True)).boot
+        init = Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
+        await hosts[0].write(f"{hosts[0].directory}/forged.pid", f"1 {init} {boot}\n".encode())
+        assert (await family(hosts[0], "forged", sudo=True)).members == ()
+
+    on_local(1, scenario)
