@@ -49,9 +49,15 @@ class CpuQuota(OfCgroups):
                 "order less",
             )
         quota = str(round(cpus * _PERIOD_US))
+        # A group weighs as much as one process outside of it; on a busy machine it would get
+        # less than its quota, and be throttled never.
         if group.version == 2:
-            return [("cpu.max", f"{quota} {_PERIOD_US}", True)]
-        return [("cpu.cfs_period_us", str(_PERIOD_US), True), ("cpu.cfs_quota_us", quota, True)]
+            return [("cpu.max", f"{quota} {_PERIOD_US}", True), ("cpu.weight", "1000", False)]
+        return [
+            ("cpu.cfs_period_us", str(_PERIOD_US), True),
+            ("cpu.cfs_quota_us", quota, True),
+            ("cpu.shares", "10240", False),
+        ]
 
     async def strain(self, group: Group, attributes: Mapping[str, Any]) -> tuple[bool, Json]:
         """Burn CPU: does the kernel count that it throttled the group?"""

@@ -1,7 +1,8 @@
 """A driver to be killed: puts hosts under pressure at random until somebody ends it.
 
 Run as ``python pressure_driver_that_dies.py KIND DIRECTORY SEED [LAB]``; prints "ready" when
-the faults are about to be set up, which tries them, too.
+the first order is about to be given, or sometimes when the faults are about to be set up,
+which tries them, too.
 """
 
 from __future__ import annotations
@@ -43,8 +44,12 @@ async def main(kind: str, directory: Path, seed: int, lab: str) -> None:
         async with hosts_of(kind, directory, journal, lab) as hosts:
             nemesis = Nemesis(faults, hosts, journal)
             await asyncio.gather(*map(system.start, hosts))
-            print("ready", flush=True)
+            early = random.random() < 0.3
+            if early:
+                print("ready", flush=True)
             await nemesis.setup()
+            if not early:
+                print("ready", flush=True)
             nodes = [host.name for host in hosts]
             while True:
                 fault = random.choice(faults)

@@ -199,7 +199,7 @@ def killed_driver(kind: str, directory: Path, random: Random, lab: str = "") -> 
         assert process.stdout is not None
         said = process.stdout.readline()
         assert said == "ready\n", (directory / "driver.log").read_text()
-        time.sleep(random.uniform(0, 8))  # the moment at which it dies, not a wait
+        time.sleep(random.uniform(0, 5))  # the moment at which it dies, not a wait
         assert process.poll() is None, (directory / "driver.log").read_text()
     finally:
         process.kill()
