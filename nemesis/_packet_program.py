@@ -356,6 +356,11 @@ def stand(request: "dict[str, typing.Any]", ready: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     deadline = time.monotonic() + request["at_most_s"]
     write_pid(request["pid_file"])
+    # From here on an undo finds us, so the lock of the strike, which we hold, may go.
+    for each in range(3, 256):
+        if each != ready:
+            with contextlib.suppress(OSError):
+                os.close(each)
     box, owner = open_netlink(), open_netlink()
     try:
         box.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
@@ -395,11 +400,6 @@ def main(request: "dict[str, typing.Any]") -> None:
     if os.fork() == 0:
         try:
             os.close(out)
-            # The lock of the strike must not live as long as we do.
-            os.closerange(ready + 1, 256)
-            for each in range(3, ready):
-                with contextlib.suppress(OSError):
-                    os.close(each)
             stand(request, ready)
         except BaseException as error:
             os.write(ready, ("%s: %s" % (type(error).__name__, error)).encode())  # noqa: UP031

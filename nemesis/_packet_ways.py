@@ -149,6 +149,7 @@ echo "no python3 here" >&2; exit 127
 # $1 pid file.  The kernel removes the rules when the program ends.
 _QUEUE_UNDO: Final = """
 read -r pid start boot 2>/dev/null < "$1" || exit 0
+case $pid in ''|0|1|*[!0-9]*) echo "no pid in $1" >&2; exit 1;; esac
 read -r now < /proc/sys/kernel/random/boot_id || exit 1
 alive() {
   [ "$boot" = "$now" ] && read -r line 2>/dev/null < "/proc/$pid/stat" || return 1

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -18,6 +24,8 @@ from nemesis import DnsFailure, Fault, Flapping, Nemesis, PacketFault, ResetConn
 from nemesis._filters import FILTERS, Filter, Strike
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
+
+DRIVER = Path(__file__).with_name("driver_of_packets.py")
 
 # What an administrator may have set up before: none of it is ours to touch.
 FOREIGN = [
@@ -231,6 +239,63 @@ def test_what_a_dead_driver_left_is_healed_from_its_journal(tmp_path: Path, faul
         asyncio.run(scenario())
     except Unsupported as error:
         pytest.skip(str(error))
+
+
+@SLOW
+@pytest.mark.parametrize("tries", [5, 40])
+def test_a_driver_that_is_killed_while_it_strikes_leaves_nothing_after_heal(
+    tmp_path: Path, tries: int
+) -> None:
+    seed = secrets.randbelow(10**6)
+    print(f"seed {seed}")
+    random = Random(seed)
+
+    async def state_of(host: Host) -> str:
+        queues = (await host.run(["tc", "qdisc", "show"])).text
+        programs = "grep -alz 'at_most_[s]' /proc/[0-9]*/cmdline | wc -l"
+        count = (await host.run(["sh", "-c", programs])).text
+        return f"{await rules_of(host)}\n{queues}\n{count} programs"
+
+    async def scenario() -> None:
+        async with ssh_lab(3, directory=tmp_path / "lab") as lab, ssh(lab.lab_toml) as hosts:
+            await with_foreign_rules(hosts)
+            before = [await state_of(host) for host in hosts]
+            kinds: Counter[str] = Counter()
+            for number in range(tries):
+                directory = tmp_path / str(number)
+                directory.mkdir()
+                with (directory / "driver.log").open("w") as log:
+                    driver = subprocess.Popen(
+                        [
+                            *(sys.executable, str(DRIVER), str(directory)),
+                            *(str(random.randrange(10**6)), str(lab.lab_toml)),
+                        ],
+                        env={**os.environ, "PYTHONPATH": str(DRIVER.parents[2])},
+                        stdout=subprocess.PIPE,
+                        stderr=log,
+                    )
+                try:
+                    assert driver.stdout is not None
+                    said = await asyncio.to_thread(driver.stdout.readline)
+                    assert said == b"ready\n", (directory / "driver.log").read_text()
+                    await asyncio.sleep(random.uniform(0, 3))  # the moment at which it dies
+                finally:
+                    driver.send_signal(signal.SIGKILL)
+                    driver.wait()
+                    assert driver.stdout is not None
+                    driver.stdout.close()
+                healed = await heal(directory)
+                assert [one for one in healed if not one.settled] == []
+                kinds += Counter(one.kind for one in healed)
+                assert [await state_of(host) for host in hosts] == before
+            print(f"healed: {dict(kinds)}")
+
+    try:
+        asyncio.run(scenario())
+    except Unsupported as error:
+        if error.host == "this machine":
+            pytest.skip(str(error))
+        raise
 
 
 @SLOW
