@@ -242,7 +242,7 @@ def test_what_a_dead_driver_left_is_healed_from_its_journal(tmp_path: Path, faul
 
 
 @SLOW
-@pytest.mark.parametrize("tries", [5, 40])
+@pytest.mark.parametrize("tries", [5, 25])
 def test_a_driver_that_is_killed_while_it_strikes_leaves_nothing_after_heal(
     tmp_path: Path, tries: int
 ) -> None:
