@@ -30,6 +30,7 @@ Connect: TypeAlias = Callable[[str], Connection]
 
 _INVALID_ARGUMENT: Final = 3
 _RESOURCE_EXHAUSTED: Final = 8
+_FAILED_PRECONDITION: Final = 9
 _UNAVAILABLE: Final = 14
 _BEFORE_PROPOSAL: Final = frozenset(
     {
@@ -39,7 +40,8 @@ _BEFORE_PROPOSAL: Final = frozenset(
         (_INVALID_ARGUMENT, "etcdserver: too many operations in txn request"),
         (_INVALID_ARGUMENT, "etcdserver: request is too large"),
         (_RESOURCE_EXHAUSTED, "etcdserver: too many requests"),
-        (_UNAVAILABLE, "etcdserver: rpc not supported for learner"),
+        (_UNAVAILABLE, "etcdserver: rpc not supported for learner"),  # 3.5
+        (_FAILED_PRECONDITION, "etcdserver: rpc not supported for learner"),  # 3.6
     }
 )
 """gRPC code and message of errors that etcd returns from its checks before a proposal."""

@@ -199,6 +199,7 @@ DEFINITE = [
     (429, {"error": "x", "code": 8, "message": "etcdserver: too many requests"}),
     (400, {"error": "x", "code": 3, "message": "etcdserver: key is not provided"}),
     (503, {"error": "x", "code": 14, "message": "etcdserver: rpc not supported for learner"}),
+    (400, {"code": 9, "message": "etcdserver: rpc not supported for learner", "details": []}),
 ]
 CHANGES = [Op("write", 1, "x"), Op("write", None, "x"), Op("cas", [1, 2], "x")]
 

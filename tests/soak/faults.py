@@ -21,6 +21,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -48,6 +49,8 @@ GROUP_MAX = 4
 OVERHEAD_S = 20.0
 """What a run takes besides its load."""
 INTERVAL_S_MIN = 3.0
+STRIKE_S = 12.0
+"""So long it may take to strike, to heal, and to prove both."""
 CHAOS_S = 60.0
 COMMAND_TIMEOUT_S = 900.0
 SOUND_SINCE = (3, 6)
@@ -80,6 +83,7 @@ class Soak:
 
 def main(arguments: argparse.Namespace) -> int:
     """Soak; 1 if anything was wrong."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # process 1 would not heed it
     binary = Path(arguments.binary or etcd_binary()).absolute()
     version = asyncio.run(version_of(binary))
     chance = random.Random(arguments.seed)
@@ -104,8 +108,10 @@ def main(arguments: argparse.Namespace) -> int:
         seeds = iter(lambda: chance.randrange(2**32), -1)
         turns_s = 0.6 * 60 * arguments.minutes / max(len(groups), 1) - OVERHEAD_S
         for group in groups:
-            interval_s = max(turns_s / (2 * len(group)), INTERVAL_S_MIN)
-            play(soak, group, "turns", interval_s, 2.5 * len(group) * interval_s, next(seeds))
+            interval_s = max((turns_s / len(group) - STRIKE_S) / 2, INTERVAL_S_MIN)
+            in_turns(soak, group, interval_s, next(seeds))
+        for group in groups_of([fault for fault in able if not soak.struck.get(fault)]):
+            in_turns(soak, group, INTERVAL_S_MIN, next(seeds))  # whose turn did not come
         while groups and (left_s := deadline - time.monotonic() - OVERHEAD_S) > CHAOS_S / 2:
             some = chance.sample(groups, min(2, len(groups)))
             faults = [fault for group in some for fault in group]
@@ -116,6 +122,11 @@ def main(arguments: argparse.Namespace) -> int:
     print("times in force:", ", ".join(f"{name} {n}" for name, n in sorted(soak.struck.items())))
     print(f"{soak.wrong} runs had something wrong" if soak.wrong else "nothing was wrong")
     return 1 if soak.wrong or missing else 0
+
+
+def in_turns(soak: Soak, faults: list[str], interval_s: float, seed: int) -> None:
+    """A run in which each of the faults has its turn."""
+    play(soak, faults, "turns", interval_s, len(faults) * (2 * interval_s + STRIKE_S), seed)
 
 
 async def possible(soak: Soak, chosen: list[str]) -> tuple[list[str], dict[str, str]]:
