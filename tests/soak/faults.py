@@ -120,7 +120,8 @@ def main(arguments: argparse.Namespace) -> int:
     for fault in missing:
         print(f"never in force: {fault}")
     print("times in force:", ", ".join(f"{name} {n}" for name, n in sorted(soak.struck.items())))
-    print(f"{soak.wrong} runs had something wrong" if soak.wrong else "nothing was wrong")
+    fine = not soak.wrong and not missing
+    print("nothing was wrong" if fine else f"{soak.wrong} runs had something wrong")
     return 1 if soak.wrong or missing else 0
 
 
