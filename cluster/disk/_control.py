@@ -91,6 +91,7 @@ class Control:
     def _clear(self, order: Mapping[str, Any]) -> dict[str, Any]:
         rule = self._operations.rules.clear(str(order["id"]))
         self._operations.damage.clear(str(order["id"]))
+        self._operations.tidy_up(str(order["id"]))
         self._look_at_reads()
         self._forget_caches()
         return {"met": dict(rule.met) if rule is not None else {}}

@@ -67,7 +67,7 @@ class Operations:
         self.data = data
         self.names = names
         self.own_names = own_names
-        self._own: int | None = None
+        self._own: Node | None = None
         self._handles: dict[int, Handle] = {}
         self._numbers = count(1)
         self._root = os.geteuid() == 0
@@ -101,7 +101,15 @@ class Operations:
 
     def keep_apart(self, directory: Node) -> None:
         """This directory is ours, and none of the system's."""
-        self._own = directory.id
+        self._own = directory
+
+    def tidy_up(self, name: str) -> None:
+        """Remove the files of our own directory that belong to the fault of this name."""
+        if self._own is not None:
+            for each in os.listdir(self._own.path):
+                if each.startswith(name):
+                    self.own_names.remove(self._own, os.fsencode(each), is_directory=False)
+            self.own_names.commit_all()
 
     # Names
 
@@ -173,7 +181,7 @@ class Operations:
         return node
 
     def _names_of(self, directory: Node) -> Names:
-        return self.own_names if directory.id == self._own else self.names
+        return self.own_names if directory is self._own else self.names
 
     def _entry(self, node: Node) -> bytes:
         found = node.stat()
