@@ -85,8 +85,11 @@ def journals(path: str | os.PathLike[str]) -> list[Path]:
     top = Path(path)
     if top.is_file():
         return [top]
-    found = {each.resolve() for each in top.rglob(JOURNAL_NAME)}
-    return sorted(found)
+    # A file system whose program has died, left behind by the run that is to be healed, cannot
+    # be looked into; that must not keep us from its journal.
+    walked = os.walk(top)
+    found = {Path(where, JOURNAL_NAME) for where, _, files in walked if JOURNAL_NAME in files}
+    return sorted({each.resolve() for each in found})
 
 
 async def _heal_journal(path: Path, even_running: bool) -> list[Healed]:

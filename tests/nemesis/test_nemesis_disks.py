@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from cluster import FaultyDisk, Host, Journal, Unsupported
+from cluster import FaultyDisk, Host, Journal, Unsupported, heal
 from histories import Json, Op
 from momus._faults import KINDS
-from nemesis import Fault, Nemesis, targets
+from nemesis import DiskDamage, DiskFault, Fault, LoseUnsynced, Nemesis, targets
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
@@ -149,3 +152,133 @@ def test_every_fault_of_disks_is_proven_from_outside_and_leaves_nothing(
         assert mounted(tmp_path) == []
 
     request.getfixturevalue(f"on_{kind}")(1, scenario)
+
+
+@pytest.mark.parametrize("how", ["synced", "careless"])
+def test_who_acknowledges_before_syncing_loses_what_was_acknowledged(
+    how: str, on_namespaces: Play
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        system = Ledger(how)
+        async with at_work(system, hosts, journal, LoseUnsynced(system)) as order:
+            done = await order("start-disk-lose-unsynced", {"targets": "all"})
+            assert (done.type, done.error) == ("ok", None)
+            for host in hosts:
+                acknowledged = await system.acknowledged(host)
+                lost = set(acknowledged) - set(await system.written(host))
+                assert lost == (set() if how == "synced" else set(acknowledged))
+            assert (await order("stop-disk-lose-unsynced")).type == "ok"
+
+    on_namespaces(2, scenario)
+
+
+def test_a_fault_that_somebody_ended_and_a_disk_that_died_are_noticed(
+    on_namespaces: Play,
+) -> None:
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        system = Ledger()
+        fault = DiskFault("disk-write-errors", system, attributes={"probability": 1})
+        async with at_work(system, hosts, journal, fault) as order:
+            await order("start-disk-write-errors", {"targets": ["n1"]})
+            rule = f"disk-write-errors-{journal.run}"
+            await system.disk.order(hosts[0], {"do": "clear", "id": rule})
+            done = await order("stop-disk-write-errors")
+            assert done.type == "info"
+            assert "n1 was sound before it was healed, not unwritable" in str(done.error)
+            assert done.value["receipt"]["effect"] is False
+            await system.go_on(hosts[0])
+
+            await order("start-disk-write-errors", {"targets": ["n1"]})
+            await hosts[0].signal("disk", "KILL")
+            done = await order("stop-disk-write-errors")
+            assert done.type == "info"
+            assert "n1 was unknown before it was healed" in str(done.error)
+
+    on_namespaces(1, scenario)
+
+
+def test_a_system_without_a_disk_of_ours_is_refused_with_what_to_do(on_local: Play) -> None:
+    class Plain(Ledger):
+        disk = None  # type: ignore[assignment]
+
+        def __init__(self) -> None:
+            pass
+
+    async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
+        nemesis = Nemesis([LoseUnsynced(Plain())], hosts, journal)
+        with pytest.raises(Unsupported, match="FaultyDisk"):
+            await nemesis.setup()
+
+    on_local(1, scenario)
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "why"),
+    [
+        ("disk-slow", {"sync": 1, "read": 1, "write": 1}, "could not be proven"),
+        ("disk-slow", {"sync": -1}, "whole number from 0"),
+        ("disk-read-errors", {"probability": 0.001}, "could not be proven"),
+        ("disk-read-errors", {"files": "*"}, "list of patterns"),
+        ("disk-fill", {"megabytes": 1}, "has the attributes overwrites"),
+        ("disk-bit-flips", {"bits": 0}, "of nothing"),
+    ],
+)
+def test_attributes_that_make_no_sense_are_refused(
+    kind: str, attributes: dict[str, Json], why: str
+) -> None:
+    make = DiskDamage if kind == "disk-bit-flips" else DiskFault
+    with pytest.raises(ValueError, match=why):
+        make(kind, Ledger(), attributes=attributes)
+
+
+DRIVER = """
+import asyncio, os, sys
+from cluster import FaultyDisk, Journal, local
+from nemesis import DiskFault, Nemesis
+from histories import Op
+from tests.nemesis.test_nemesis_disks import Ledger
+
+async def main(directory):
+    with Journal(directory + "/faults.jsonl") as journal:
+        async with local(1, directory=directory, journal=journal) as hosts:
+            system = Ledger()
+            await system.disk.start(hosts[0])
+            await system.start(hosts[0])
+            nemesis = Nemesis([DiskFault("disk-slow", system)], hosts, journal)
+            await nemesis.setup()
+            done = await nemesis.invoke(Op("start-disk-slow", {"targets": "all"}))
+            print(done.type, (await hosts[0].read(hosts[0].directory + "/disk.pid")).decode())
+            sys.stdout.flush()
+            await asyncio.sleep(100)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("disk_dies", [False, True])
+def test_after_the_driver_was_killed_heal_ends_the_fault_and_unmounts(
+    disk_dies: bool, tmp_path: Path
+) -> None:
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert driver.stdout is not None
+        said = driver.stdout.readline().split()
+        if not said and os.geteuid() != 0:
+            pytest.skip("an ordinary user mounts by fusermount3, and it is not there")
+        assert said[0] == "ok"
+        assert len(mounted(tmp_path)) == 1
+        driver.kill()
+        driver.wait()
+        if disk_dies:
+            os.kill(int(said[1]), signal.SIGKILL)
+    finally:
+        driver.kill()
+        driver.communicate()
+        healed = asyncio.run(heal(tmp_path))
+    assert {each.kind for each in healed} == {"directory", "mount", "daemon", "disk-slow"}
+    assert [each for each in healed if not each.settled] == []
+    assert mounted(tmp_path) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["faults.jsonl"]
+    assert asyncio.run(heal(tmp_path)) == []
