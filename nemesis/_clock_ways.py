@@ -67,11 +67,15 @@ class Reading:
 
 
 class Way(Protocol):
-    """One way to move the clock of one host; `name` is how receipts call it."""
+    """One way to move the clock of one host; `name` is how receipts call it.
+
+    `beside` says who else sets that clock, if anybody does and we were told not to mind.
+    """
 
     name: str
     host: Host
     sudo: bool
+    beside: str
 
     async def right(self) -> dict[str, Any]:
         """The clock as `_clock_program` knows it; asked while it is right."""
@@ -87,6 +91,7 @@ class DaemonsClock:
 
     name = "libfaketime"
     sudo = False
+    beside = ""
 
     def __init__(self, host: Host, clock: FakedClock, daemon: str, system: object) -> None:
         self.host = host
@@ -117,8 +122,9 @@ class HostsClock:
     name = "host clock"
     sudo = True
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, beside: str = "") -> None:
         self.host = host
+        self.beside = beside
 
     async def right(self) -> dict[str, Any]:
         """What the clock is beyond BOOTTIME, and in which boot."""
@@ -139,9 +145,9 @@ async def way_of(
     """
     clock = system.clock if isinstance(system, Clocked) else None
     if wanted == HostsClock.name or (wanted is None and clock is None):
-        why = await _cannot_set(host, despite_ntp=despite_ntp)
-        if not why:
-            return HostsClock(host)
+        code, why = await _cannot_set(host)
+        if code == 0 or (code == _NTP and despite_ntp):
+            return HostsClock(host, why)
         if wanted is None:
             why += f"; and {daemon} there {await _cannot_fake(host, daemon)}"
         raise Unsupported(
@@ -196,17 +202,18 @@ def _best(readings: Sequence[Reading]) -> Reading:
     return min(readings, key=lambda reading: reading.give_or_take_s)
 
 
-async def _cannot_set(host: Host, *, despite_ntp: bool) -> str:
-    """Why the host's clock cannot be set; "" if it can."""
+async def _cannot_set(host: Host) -> tuple[int, str]:
+    """The exit code of `CAN_SET`, and why the host's clock cannot be set; "" if it can."""
     if "root" not in host.capabilities:
-        return "that needs root"
+        return 1, "that needs root"
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     script = ["sh", "-c", CAN_SET, "momus-clock", host.directory, boot]
     done = await host.run(script, sudo=True, check=False)
-    if done.code == 0 or (done.code == _NTP and despite_ntp):
-        return ""
+    if done.code == 0:
+        return 0, ""
     lines = done.text.splitlines() or [done.stderr.decode("utf-8", "replace").strip()]
-    return " (".join(line.replace("mend: ", "try ") for line in lines[:2]) + ")" * (len(lines) > 1)
+    mend = f" ({lines[1].removeprefix('mend: ')})" if len(lines) > 1 else ""
+    return done.code, lines[0] + mend
 
 
 async def _cannot_fake(host: Host, daemon: str) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +112,26 @@ def test_a_clock_that_is_off_is_measured(programs: Path) -> None:
     assert 9_000 < float(found.detail.split()[0]) < 60_000
     assert "ms ahead, give or take" in found.detail
     assert found.mend == "timedatectl set-ntp true"
+
+
+def test_a_clock_that_ntp_looks_after_is_no_clock_to_break(programs: Path, tmp_path: Path) -> None:
+    """As the fault itself would decide, by the same script."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may set clocks")
+    program(
+        programs, "cat", f"case $1 in */boot_id) echo other;; *) {shutil.which('cat')} $@;; esac"
+    )
+    if not findings(programs)["clock"].yes:
+        pytest.skip(f"this machine's clock: {findings(programs)['clock'].detail}")
+    (tmp_path / "chronyd").symlink_to("/bin/sleep")
+    process = subprocess.Popen([str(tmp_path / "chronyd"), "1000"])
+    try:
+        found = findings(programs)["clock"]
+    finally:
+        process.kill()
+        process.wait()
+    assert (found.yes, found.detail) == (False, "chronyd runs, and would set it right")
+    assert found.mend == "timedatectl set-ntp false"
 
 
 def test_a_full_disk_makes_a_host_useless(programs: Path) -> None:

@@ -306,6 +306,28 @@ def test_two_nodes_on_one_machine_are_refused(host_clock: Injected, tmp_path: Pa
     asyncio.run(scenario())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="the clock of a host is root's")
+def test_who_does_not_mind_ntp_has_it_in_the_receipt(
+    host_clock: Injected, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        with Journal(tmp_path / "faults.jsonl") as journal:
+            async with local(1, directory=tmp_path, journal=journal) as hosts:
+                with pytest.raises(Unsupported, match="chronyd runs, and would set it right"):
+                    await Nemesis([ClockFault("skew", Sleepers())], hosts, journal).setup()
+                brave = ClockFault("skew", Sleepers(), despite_ntp=True)
+                nemesis = Nemesis([brave], hosts, journal)
+                await nemesis.setup()
+                proof = await brave.prove(frozenset({"n1"}))
+                assert proof.states == {"n1": "true"}
+                assert "chronyd runs" in str(proof.evidence["beside"])
+
+    says = 'echo "chronyd runs, and would set it right"; echo "mend: stop it"; exit 4'
+    monkeypatch.setattr(_clock_ways, "CAN_SET", says)
+    assert host_clock.off_s == 0.0
+    asyncio.run(scenario())
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may set clocks")
 def test_a_host_where_ntp_would_set_the_clock_right_is_refused(tmp_path: Path) -> None:
     another = ["momus", str(tmp_path), "another-boot-than-ours"]
