@@ -1,7 +1,9 @@
 """The program that troubles packets on a host whose kernel has no netem.
 
-It lets the kernel hand it the packets that this host sends to some addresses (NFQUEUE), and
-gives each back changed, late, twice, or not at all.  It is sent over standard input to
+It lets the kernel hand it the packets that come from some addresses (NFQUEUE), and gives each
+back changed, late, or not at all; or, to send them twice, those that this host sends there.
+What is held back is held where it arrives, since a TCP that waits for its own host to send
+what it has sends no more.  It is sent over standard input to
 whatever Python the host has, so it imports nothing but the standard library, avoids what
 Python 3.6 does not know, and speaks netlink itself.
 
@@ -44,7 +46,7 @@ BATCH_BEGIN, BATCH_END = 0x10, 0x11
 OWNER = 2
 """The table's flag; kernels before 5.12 refuse it."""
 DROP, ACCEPT = 0, 1
-LOCAL_OUT = 3
+LOCAL_IN, LOCAL_OUT = 1, 3
 PRIORITY = -310
 NESTED = 0x8000
 HELD_MAX = 50000
@@ -108,8 +110,9 @@ def rules(
     mark: int,
     queue: int,
     native: bool,
+    outgoing: bool,
 ) -> None:
-    """Make the owned tables whose rules send packets to these addresses to the queue.
+    """Make the owned tables whose rules send packets from (or to) these addresses to the queue.
 
     Kernels know two ways to say "to the queue": nftables' own, and that of iptables.
     """
@@ -124,18 +127,22 @@ def rules(
         info = struct.pack("=HHHxx", queue, 1, 1)
         to_queue = expression("target", text(1, "NFQUEUE"), number(2, 3), attribute(3, info))
     parts, count = [message(BATCH_BEGIN, 0, 0, 10)], 0
-    for version, family, at in ((4, socket.AF_INET, 16), (6, socket.AF_INET6, 24)):
+    at_hook, side = (LOCAL_OUT, 1) if outgoing else (LOCAL_IN, 0)
+    for version, family, at in (
+        (4, socket.AF_INET, 12 + 4 * side),
+        (6, socket.AF_INET6, 8 + 16 * side),
+    ):
         known = [each.packed for each in addresses if each.version == version]
         if not known:
             continue
-        hook = nest(4, number(1, LOCAL_OUT), number(2, PRIORITY & 0xFFFFFFFF))
+        hook = nest(4, number(1, at_hook), number(2, PRIORITY & 0xFFFFFFFF))
         parts.append(
             message(NEW_TABLE, ACK | CREATE | EXCL, family, 0, text(1, table), number(2, OWNER))
         )
         parts.append(
             message(
                 NEW_CHAIN, ACK | CREATE, family, 0,
-                text(1, table), text(3, "output"), hook, text(7, "filter"),
+                text(1, table), text(3, "packets"), hook, text(7, "filter"),
             )
         )  # fmt: skip
         for packed in known:
@@ -155,7 +162,7 @@ def rules(
             parts.append(
                 message(
                     NEW_RULE, ACK | CREATE | APPEND, family, 0,
-                    text(1, table), text(2, "output"), expressions,
+                    text(1, table), text(2, "packets"), expressions,
                 )
             )  # fmt: skip
         count += 2 + len(known)
@@ -221,13 +228,13 @@ class Trouble:
         if self.happens("reorder"):
             due += self.hold_s
         if self.rate:
-            to = packet[16:20] if packet[0] >> 4 == 4 else packet[24:40]
-            free = max(self.free_at.get(to, 0), now - BURST_BYTES / self.rate)
+            link = packet[12:20] if packet[0] >> 4 == 4 else packet[8:40]
+            free = max(self.free_at.get(link, 0), now - BURST_BYTES / self.rate)
             free += len(packet) / self.rate
             if free > now + BACKLOG_S:
                 self.answer(ident, DROP, b"")
                 return
-            self.free_at[to] = free
+            self.free_at[link] = free
             due = max(due, free)
         if self.happens("duplicate"):
             self.send_copy(packet)
@@ -369,15 +376,15 @@ def stand(request: "dict[str, typing.Any]", ready: int) -> None:
     box.setsockopt(SOL_NETLINK, NETLINK_NO_ENOBUFS, 1)
     queue = bind_queue(box, random.SystemRandom())
     addresses = [ipaddress.ip_address(each) for each in request["addresses"]]
-    mark = request["mark"]
+    mark, outgoing = request["mark"], request["outgoing"]
     try:
-        rules(owner, request["table"], addresses, mark, queue, True)
+        rules(owner, request["table"], addresses, mark, queue, True, outgoing)
     except OSError as error:
         if error.errno == errno.EEXIST:
             raise
         owner.close()  # with it all that was refused
         owner = open_netlink()
-        rules(owner, request["table"], addresses, mark, queue, False)
+        rules(owner, request["table"], addresses, mark, queue, False, outgoing)
     trouble = Trouble(box, queue, mark, request["orders"], dice)
     os.write(ready, b"ready")
     os.closerange(0, 3)

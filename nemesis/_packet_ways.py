@@ -170,10 +170,14 @@ rm -f -- "$1"
 
 @dataclass(frozen=True)
 class PacketWay:
-    """One way to trouble packets; `side` is the end of the link where it is done."""
+    """One way to trouble packets."""
 
     name: str
-    side: Literal["source", "destination"]
+
+    def side(self, kind: str) -> Literal["source", "destination"]:
+        """The end of the link where it is done."""
+        by_sender = self.name in ("netem", "htb") or kind == "packet-duplicate"
+        return "source" if by_sender else "destination"
 
     def begin(
         self,
@@ -212,6 +216,7 @@ class PacketWay:
             script, input = _QUEUE_BEGIN, PROGRAM
             request = {
                 "addresses": addresses,
+                "outgoing": self.side(kind) == "source",
                 "orders": orders_of(kind, attributes),
                 "table": names[0],
                 "mark": int(_digest(strike), 16) % 0x7FFFFFFF + 1,
@@ -250,11 +255,11 @@ class PacketWay:
 WAYS: Final = {
     way.name: way
     for way in (
-        PacketWay("netem", "source"),
-        PacketWay("htb", "source"),
-        PacketWay("nft", "destination"),
-        PacketWay("iptables", "destination"),
-        PacketWay("nfqueue", "source"),
+        PacketWay("netem"),
+        PacketWay("htb"),
+        PacketWay("nft"),
+        PacketWay("iptables"),
+        PacketWay("nfqueue"),
     )
 }
 

@@ -191,9 +191,10 @@ class PacketFault(OfHosts):
         attributes = self._checked(order.detail["attributes"])
         self._in_force |= dict.fromkeys(links, attributes)
         assert self._way is not None
+        by_sender = self._way.side(self._kind) == "source"
         rules: dict[str, list[str]] = {}
         for source, node in links:
-            here, there = (source, node) if self._way.side == "source" else (node, source)
+            here, there = (source, node) if by_sender else (node, source)
             rules.setdefault(here, []).extend(self._addresses[here][there])
 
         async def strike(host: Host) -> None:
