@@ -117,12 +117,7 @@ async def strike_and_heal(
     ("kind", "name"),
     [
         *(("local", name) for name in FAULTS),
-        ("namespaces", "process-table"),
-        *(
-            pytest.param("namespaces", name, marks=pytest.mark.slow)
-            for name in FAULTS
-            if name != "process-table"
-        ),
+        *(pytest.param("namespaces", name, marks=pytest.mark.slow) for name in FAULTS),
     ],
 )
 def test_each_fault_is_proven_from_outside_and_leaves_the_host_as_it_was(
@@ -137,6 +132,7 @@ def test_each_fault_is_proven_from_outside_and_leaves_the_host_as_it_was(
     on_hosts(1, scenario)
 
 
+@pytest.mark.slow
 def test_ssh_hosts_come_under_every_pressure_and_out_of_it(tmp_path: Path, system: Any) -> None:
     async def scenario() -> None:
         with Journal(tmp_path / "faults.jsonl") as journal:
@@ -155,7 +151,7 @@ def test_ssh_hosts_come_under_every_pressure_and_out_of_it(tmp_path: Path, syste
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("name", ["cpu-quota", "file-descriptors"])
+@pytest.mark.parametrize("name", ["process-table", "file-descriptors"])
 def test_a_daemon_that_was_started_anew_is_free_and_the_receipt_says_so(
     name: str, on_local: Play, system: Any
 ) -> None:
@@ -171,7 +167,9 @@ def test_a_daemon_that_was_started_anew_is_free_and_the_receipt_says_so(
     on_local(1, scenario)
 
 
-@pytest.mark.parametrize("name", ["process-table", "file-descriptors"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("process-table", marks=pytest.mark.slow), "file-descriptors"]
+)
 def test_a_daemon_that_died_of_it_was_under_it_and_is_started_again(
     name: str, on_local: Play, system: Any
 ) -> None:
