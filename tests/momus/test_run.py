@@ -19,6 +19,7 @@ from generators import play
 from histories import Op, Store
 from momus._assembly import system_of
 from momus._cli import cli
+from momus._exits import Refusal
 from momus._plan import Plan
 
 
@@ -269,6 +270,28 @@ def test_a_plan_knows_the_faults_of_proxies_and_puts_proxies_in_front_for_them()
     assert "--proxy /opt/toxiproxy" in plan.command()
     usual: Any = system_of(Plan("etcd"))
     assert usual.front is None
+
+
+def test_a_plan_leaves_nodes_spare_where_a_fault_needs_them() -> None:
+    def members(nodes: int, *faults: str) -> int:
+        return Plan("etcd", nodes=nodes, faults=faults).settled().members
+
+    assert [members(nodes, "member-grow") for nodes in (2, 3, 4, 5, 6, 7)] == [1, 2, 3, 3, 5, 5]
+    assert members(5, "member-remove", "kill") == 5
+    plan = Plan("etcd", nodes=5, members=3, binary=Path("/opt/etcd")).settled()
+    assert "--members 3 --binary /opt/etcd" in plan.command()
+    with pytest.raises(Refusal, match=r"member-grow needs a spare node; try --nodes 4"):
+        Plan("etcd", nodes=3, members=3, faults=("member-grow",)).settled()
+    with pytest.raises(Refusal, match=r"3 nodes have no 4 members"):
+        Plan("etcd", nodes=3, members=4).settled()
+
+
+def test_a_plan_knows_whether_there_is_something_to_upgrade_to() -> None:
+    with pytest.raises(Refusal, match=r"upgrade needs a newer program; try --upgrade-to"):
+        Plan("etcd", faults=("kill", "upgrade")).settled()
+    plan = Plan("etcd", faults=("upgrade",), upgrade_to=Path("/opt/etcd-3.6")).settled()
+    assert "--upgrade-to /opt/etcd-3.6" in plan.command()
+    assert plan.meta()["upgrade_to"] == "/opt/etcd-3.6"
 
 
 def test_runs_are_listed_newest_first(toy: Toy) -> None:

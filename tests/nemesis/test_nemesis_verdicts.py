@@ -58,6 +58,18 @@ def test_a_fault_that_could_not_be_healed_was_in_force_all_the_same() -> None:
     assert recorded(good("start-kill"), healed_badly).verdict().valid is True
 
 
+def test_a_declined_order_counts_only_where_that_fault_was_never_in_force() -> None:
+    declined = ("info", "start-member-remove", {"receipt": {"ok": False, "declined": True}})
+    after = [good("stop-member-remove")]
+    assert recorded(declined, *after).verdict().valid == "unknown"
+    struck = [good("start-member-remove"), good("stop-member-remove")]
+    assert recorded(declined, *after, *struck).verdict().valid is True
+    assert recorded(*struck, declined, *after).verdict().valid is True
+    others = recorded(declined, *after, good("start-kill"), good("stop-kill")).verdict()
+    assert others.valid == "unknown"
+    assert "1 of 4 orders" in others.unknown.sentence
+
+
 def test_an_order_that_was_never_answered_is_not_proven() -> None:
     scribe = recorded(good("start-kill"))
     scribe.write(NEMESIS, "invoke", "start-pause", None)

@@ -52,6 +52,16 @@ def test_a_start_that_failed_is_no_fault_and_one_in_doubt_is_marked(history: Mak
     assert bands(h) == (Band("kill", 4, 6, sure=False, ordered=3),)
 
 
+def test_an_order_that_was_declined_is_no_fault(history: MakeHistory) -> None:
+    declined = {"receipt": {"ok": False, "declined": True}}
+    h = history(
+        (1, "nemesis", "invoke", "start-member-remove", None),
+        (2, "nemesis", "info", "start-member-remove", declined),
+        *nemesis((3, "invoke", "stop-member-remove"), (4, "ok", "stop-member-remove")),
+    )
+    assert bands(h) == ()
+
+
 def test_different_faults_overlap_and_one_that_starts_again_replaces_itself(
     history: MakeHistory,
 ) -> None:
