@@ -118,10 +118,10 @@ def mounted(directory: Path) -> list[str]:
 
 
 SEALED: Json = {"files": ["sealed"]}
-HOSTS = {"local": ["disk-fill", "disk-truncate", "disk-lose-unsynced"], "namespaces": [*WORDS]}
+HOSTS = {"local": ["disk-fill", "disk-bit-flips", "disk-lose-unsynced"], "namespaces": [*WORDS]}
 
 
-@pytest.mark.parametrize("kind", HOSTS)
+@pytest.mark.parametrize("kind", ["local", pytest.param("namespaces", marks=pytest.mark.slow)])
 def test_every_fault_of_disks_is_proven_from_outside_and_leaves_nothing(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -255,7 +255,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("disk_dies", [False, True])
+@pytest.mark.parametrize("disk_dies", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_after_the_driver_was_killed_heal_ends_the_fault_and_unmounts(
     disk_dies: bool, tmp_path: Path
 ) -> None:
