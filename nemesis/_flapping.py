@@ -85,6 +85,8 @@ class Flapping(Partition):
         traffic = Traffic(
             math.ceil(window_s * _PER_S),
             per_s=_PER_S * (len(self.field.nodes) - 1),
+            # Long enough that the last word gets through between two cuts.
+            linger_s=1.5 * self._phases["cut_s"],
             delay_s=self._phases["cut_s"],
         )
         for _ in range(_TRIES_MAX):
