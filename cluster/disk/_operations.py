@@ -315,9 +315,11 @@ class Operations:
 
     def _synced(self, node: Node, resized: bool, *, data_only: bool) -> None:
         """Names that became durable along with a file."""
-        if len(self.own_names) and (self.nodes.relative(node) or "").startswith(f"{PROBE}/"):
+        if not len(self.names) + len(self.own_names):
+            return
+        if (self.nodes.relative(node) or "").startswith(f"{PROBE}/"):
             self.own_names.file_synced(node, everything=True)
-        elif len(self.names):
+        else:
             self.names.file_synced(node, everything=resized or not data_only)
 
     def _release(self, _node: Node, body: memoryview, _: Caller) -> bytes:

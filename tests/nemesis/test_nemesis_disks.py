@@ -65,7 +65,10 @@ class Ledger:
         await host.signal(self.name, "KILL")
 
     async def written(self, host: Host) -> list[str]:
-        return (await host.read(f"{self.disk.data(host)}/ledger")).decode().split()
+        """What is in the ledger, if there is one."""
+        path = f"{self.disk.data(host)}/ledger"
+        done = await host.run(["sh", "-c", '[ ! -e "$1" ] || cat -- "$1"', "sh", path])
+        return done.text.split()
 
     async def acknowledged(self, host: Host) -> list[str]:
         return (await host.read(f"{host.directory}/acknowledged")).decode().split()
