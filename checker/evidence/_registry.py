@@ -10,8 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from checker.evidence._checker import Checker
+from checker.evidence._queue import Queue
+from checker.evidence._set import Set
+from checker.evidence._set_full import SetFull
+from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
+    "set": Set,
+    "set-full": SetFull,
+    "queue": Queue,
+    "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
 }
