@@ -34,6 +34,8 @@ LANES_MAX: Final = 8
 _TRANSFERS_MAX: Final = 2
 """Together with the lanes that is what sshd allows."""
 RECONNECT_MAX_S: Final = 20.0
+LOST_TRY_S: Final = 5.0
+"""How long a command tries a host that has been away for longer than `RECONNECT_MAX_S`."""
 _PAUSE_FIRST_S: Final = 0.1
 _PAUSE_MAX_S: Final = 5.0
 _ROOM_S: Final = 0.05
@@ -58,6 +60,7 @@ class Link:
         self._logging_in = threading.Lock()
         self._opening = threading.Lock()
         self._was_in = False
+        self._away_since: float | None = None
         self._changed = threading.Condition()
         self._idle: list[Lane] = []
         self._lanes = 0
@@ -161,9 +164,16 @@ class Link:
             self._changed.notify_all()
 
     def _log_in_again(self, deadline: float) -> Login:
-        """Log in; where that has succeeded before, try for a while."""
+        """Log in; where that has succeeded before, try for a while.
+
+        A host that has been away for longer than that is tried once by each command, for else
+        every step of a run would wait for a dead host again.
+        """
+        lost = False
         if self._was_in:
-            deadline = min(deadline, time.monotonic() + RECONNECT_MAX_S)
+            now = time.monotonic()
+            lost = self._away_since is not None and now - self._away_since > RECONNECT_MAX_S
+            deadline = min(deadline, now + (LOST_TRY_S if lost else RECONNECT_MAX_S))
         tries, pause_s = 0, _PAUSE_FIRST_S
         while True:
             self._refuse_closed()
@@ -173,7 +183,9 @@ class Link:
             except Unreachable as error:
                 # Not part of the run's choices: hosts of one rack should not all knock at once.
                 wait_s = pause_s * random.SystemRandom().uniform(0.5, 1.5)
-                if not self._was_in or time.monotonic() + wait_s > deadline:
+                if self._away_since is None:
+                    self._away_since = time.monotonic()
+                if not self._was_in or lost or time.monotonic() + wait_s > deadline:
                     raise
                 _log.info("%s: try %d to log in again failed: %s", error.host, tries, error.what)
                 self._closed.wait(wait_s)
@@ -181,6 +193,7 @@ class Link:
             else:
                 if self._was_in:
                     _log.warning("%s: logged in again at try %d", self.settings.name, tries)
+                self._away_since = None
                 return login
 
     def _borrow(self, deadline: float, cancelled: threading.Event) -> Lane:

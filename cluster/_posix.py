@@ -19,6 +19,7 @@ import re
 import socket
 import time
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -166,6 +167,7 @@ class PosixHost(ABC):
         self._undo_of: dict[str, str] = {}
         self._promised: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._daemons: set[str] = set()
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     @abstractmethod
@@ -217,27 +219,29 @@ class PosixHost(ABC):
         cwd: str | None = None,
     ) -> Daemon:
         """Start a daemon; its undo is in the journal before the host is touched."""
-        pid_file = _pid_file(self.directory, name)
-        if await self.alive(name):
-            raise HostError(
-                self.name, f"daemon {name} runs already", "stop it first, or use another name"
+        # Two who start and stop one daemon at once would leave one that nobody knows.
+        async with self._changing[name]:
+            pid_file = _pid_file(self.directory, name)
+            if await self.alive(name):
+                raise HostError(
+                    self.name, f"daemon {name} runs already", "stop it first, or use another name"
+                )
+            await self._journal_daemon(name)
+            self._daemons.add(name)
+            log = posixpath.join(self.directory, f"{name}.log")
+            settings = [f"{key}={value}" for key, value in (env or {}).items()]
+            command = ["env", *settings, *argv] if settings else list(argv)
+            started = await self.run(
+                ["sh", "-c", _START, "momus-start", pid_file, log, cwd or self.directory, *command]
             )
-        await self._journal_daemon(name)
-        self._daemons.add(name)
-        log = posixpath.join(self.directory, f"{name}.log")
-        settings = [f"{key}={value}" for key, value in (env or {}).items()]
-        command = ["env", *settings, *argv] if settings else list(argv)
-        started = await self.run(
-            ["sh", "-c", _START, "momus-start", pid_file, log, cwd or self.directory, *command]
-        )
-        fields = started.text.split()
-        if len(fields) != 3:
-            raise HostError(
-                self.name,
-                f"daemon {name} wrote no pid: {started.stdout!r} {started.stderr!r}",
-                f"look into {log}",
-            )
-        return Daemon(name, int(fields[0]), int(fields[1]), fields[2])
+            fields = started.text.split()
+            if len(fields) != 3:
+                raise HostError(
+                    self.name,
+                    f"daemon {name} wrote no pid: {started.stdout!r} {started.stderr!r}",
+                    f"look into {log}",
+                )
+            return Daemon(name, int(fields[0]), int(fields[1]), fields[2])
 
     async def signal(self, name: str, signal: str) -> bool:
         """Signal the daemon's process group; False if there is no such daemon (any more)."""
@@ -259,19 +263,20 @@ class PosixHost(ABC):
 
     async def stop(self, name: str, timeout_s: float = 10.0) -> None:
         """TERM (and CONT, should it be paused), then KILL; returns when it is gone."""
-        if await self.signal(name, "TERM"):
-            await self.signal(name, "CONT")
-            if not await self._await_gone(name, timeout_s):
-                await self.signal(name, "KILL")
+        async with self._changing[name]:
+            if await self.signal(name, "TERM"):
+                await self.signal(name, "CONT")
                 if not await self._await_gone(name, timeout_s):
-                    raise HostError(
-                        self.name,
-                        f"daemon {name} survived KILL for {timeout_s:g} s",
-                        "it may hang in the kernel (disk or network file system); see its stack",
-                    )
-        await self.run(end_orphans(self.directory, name), check=False)
-        self._daemons.discard(name)
-        await self._undone(name)
+                    await self.signal(name, "KILL")
+                    if not await self._await_gone(name, timeout_s):
+                        raise HostError(
+                            self.name,
+                            f"daemon {name} survived KILL for {timeout_s:g} s",
+                            "it may hang in the kernel (disk, network file system); see its stack",
+                        )
+            await self.run(end_orphans(self.directory, name), check=False)
+            self._daemons.discard(name)
+            await self._undone(name)
 
     async def write(self, remote: str, data: bytes, mode: int = 0o644) -> None:
         """Write a file; it appears under its name only when it is whole."""

@@ -163,6 +163,18 @@ def test_children_of_a_daemon_that_died_alone_are_ended_with_it(
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("kind", ["local", "ssh"])
+def test_who_starts_and_who_stops_a_daemon_wait_for_one_another(labs: Any, kind: str) -> None:
+    async def main() -> None:
+        async with labs(kind) as [host]:
+            for _ in range(5):
+                started, _ = await asyncio.gather(host.start("d", ["sleep", "60"]), host.stop("d"))
+                await host.stop("d")
+                assert not await runs(host, started.pid)
+
+    asyncio.run(main())
+
+
 async def _not(question: Any) -> bool:
     return not await question
 

@@ -22,6 +22,7 @@ from cluster import (
     SshHost,
     SshSettings,
     Unsupported,
+    _link,
     lab_down,
     lab_up,
     read_lab,
@@ -242,6 +243,33 @@ def test_a_host_that_dies_amid_a_command_is_an_error_at_once_and_is_found_again(
     asyncio.run(main())
     assert "n1: the connection was lost" in caplog.text
     assert "n1: logged in again" in caplog.text
+
+
+def test_a_host_that_stays_away_is_tried_once_by_each_command_and_found_when_it_is_back(
+    lab: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO, "cluster.ssh")
+
+    async def main() -> None:
+        async with sshd_with(lab, tmp_path) as (below, second, command), ssh([second]) as [host]:
+            monkeypatch.setattr(_link, "RECONNECT_MAX_S", 0.5)
+            await kill_sshd(below)
+            for _ in range(2):
+                with pytest.raises(HostError, match=r"^n1: "):
+                    await host.run(["true"])
+            tries = caplog.text.count("to log in again failed")
+            for _ in range(5):
+                with pytest.raises(HostError, match=r"^n1: cannot reach"):
+                    await host.run(["true"])
+            assert caplog.text.count("to log in again failed") == tries, "one try each, no second"
+            await below.start("second", command)
+            async with asyncio.timeout(20):
+                while True:
+                    with contextlib.suppress(HostError):
+                        await host.run(["true"])
+                        break
+
+    asyncio.run(main())
 
 
 def test_a_file_that_arrives_damaged_never_gets_its_name(

@@ -13,12 +13,14 @@ from typing import Any, Final, TypeVar
 
 import pytest
 
-from cluster import Host, Journal, Unsupported, ssh
+from cluster import Host, HostError, Journal, Unsupported, ssh
 from cluster._sshlab import SshLab, ssh_lab
 from momus._assembly import system_of
+from momus._exits import Refusal
 from momus._faults import KINDS
 from momus._plan import Plan
 from nemesis import Fault, Nemesis, targets
+from tests.lab.driver import order_of
 from tests.lab.fingerprint import Fingerprint, await_as_before, fingerprints
 from tests.lab.foreign import quieten
 
@@ -26,6 +28,14 @@ T = TypeVar("T")
 
 NODES: Final = 5
 STEP_TIMEOUT_S: Final = 120.0
+_IGNORED: Final = "|".join(
+    (
+        # A member that was removed and added again is told how it joined.
+        r" --(?:initial-cluster|initial-cluster-state)=\S+",
+        # The run's own books in its own directory, which goes with the run.
+        r"strikes-undone|[\w-]+\.(?:log|pid)|disk/backing/probe(?:/.*)?",
+    )
+)
 
 
 def in_groups(kinds: Sequence[str]) -> list[str]:
@@ -102,10 +112,15 @@ class Stage:
             system = system_of(plan.settled())
             await system.setup(self.hosts)
             self._system, self._needs = system, needs(kind)
-        for host in self.hosts:
-            await self._system.start(host)
-        await self._system.ready()
+        await self.all_up(self._system)
         return self._system
+
+    async def all_up(self, system: Any) -> None:
+        """Start members that do not run, and wait until all agree."""
+        for host in self.hosts:
+            with contextlib.suppress(HostError):  # a spare node is no member; `ready` tells more
+                await system.start(host)
+        await system.ready()
 
     async def forget(self) -> None:
         """End the system; who needs one gets a fresh one."""
@@ -121,9 +136,13 @@ class Stage:
             fault = KINDS[kind].make(system, targets.one)
             nemesis = Nemesis([fault], self.hosts, self.journal)
             await nemesis.setup()
-        except Unsupported as error:
+        except (Unsupported, Refusal) as error:
             pytest.skip(f"{kind}: {error}")
         return nemesis, fault, system
+
+    def order(self, fault: Fault) -> Any:
+        """What the fault chooses; gentle where all labs of this machine share what it takes."""
+        return order_of(fault, self.nodes, self.random)
 
     async def look(self) -> dict[str, Fingerprint]:
         """The fingerprints of all hosts, as they have been since the system was set up."""
@@ -141,7 +160,7 @@ class Stage:
 
     def _extent(self) -> dict[str, Any]:
         tops = [host.directory for host in self.hosts]
-        return {"directories": tops, "marks": [self.journal.run]}
+        return {"directories": tops, "marks": [self.journal.run], "ignore": _IGNORED}
 
 
 @pytest.fixture(scope="session")

@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from cluster import Host, HostError, Journal, Unsupported, namespaces, ssh
-from histories import Op
+from histories import Json, Op
 from momus._assembly import system_of
 from momus._faults import KINDS
 from momus._plan import Plan
@@ -82,17 +83,27 @@ def telling(fault: Any) -> Fault:
     return found
 
 
+def order_of(fault: Fault, nodes: Sequence[str], random: Random) -> Json:
+    """What the fault chooses; less memory than usual, which many labs here may share."""
+    order = fault.choose(nodes, random, {})
+    return {**order, "attributes": {"megabytes": 64}} if fault.name == "memory-balloon" else order
+
+
 async def strike(
-    faults: Sequence[tuple[Fault, Nemesis]], nodes: Sequence[str], random: Random
+    faults: Sequence[tuple[Fault, Nemesis]],
+    nodes: Sequence[str],
+    random: Random,
+    lanes: Mapping[str, asyncio.Lock],
 ) -> None:
-    """Order at random, for ever."""
+    """Order at random, for ever; as in every schedule, faults of one lane never overlap."""
     while faults:
         fault, nemesis = random.choice(faults)
         if random.random() < 0.5:
-            order = Op(f"start-{fault.name}", fault.choose(nodes, random, {}))
+            order = Op(f"start-{fault.name}", order_of(fault, nodes, random))
         else:
             order = Op(f"stop-{fault.name}")
-        done = await nemesis.invoke(order)
+        async with lanes[fault.lane]:
+            done = await nemesis.invoke(order)
         print(order.f, done.type, done.error, file=sys.stderr, flush=True)
 
 
@@ -117,7 +128,9 @@ async def main(where: str, directory: Path, seed: int, word: str) -> None:
                     ready.append((fault, nemesis))
             say("ready")
             nodes = [host.name for host in hosts]
-            await asyncio.gather(*(strike(ready, nodes, random) for _ in range(WORKERS)))
+            lanes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+            work = (strike(ready, nodes, random, lanes) for _ in range(WORKERS))
+            await asyncio.gather(*work)
             await asyncio.Event().wait()  # nothing can be struck here: wait for the end
 
 

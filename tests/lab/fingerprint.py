@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -30,12 +31,13 @@ Fingerprint = Mapping[str, Any]
 
 
 async def fingerprint(
-    host: Host, *, directories: Sequence[str] = (), marks: Sequence[str] = ()
+    host: Host, *, directories: Sequence[str] = (), marks: Sequence[str] = (), ignore: str = ""
 ) -> Fingerprint:
     """All that a fault could leave on `host`.
 
     The names below `directories` belong to it, and whatever bears one of the `marks` (run
-    ids) in the places where all programs put files and control groups.
+    ids) in the places where all programs put files and control groups.  What matches `ignore`
+    in the commands of processes, or is the whole name of a file, does not count.
     """
     request = json.dumps({"directories": list(directories), "marks": list(marks)})
     look = ["python3", "-I", "-S", "-", request]
@@ -45,6 +47,9 @@ async def fingerprint(
         if not any(" tentative" in each for each in told["addresses"]):
             break  # else the kernel still tries a new address for being taken, for a second or two
         await asyncio.sleep(_POLL_S)
+    if ignore:
+        told["processes"] = sorted(re.sub(ignore, "", each) for each in told["processes"])
+        told["listing"] = [each for each in told["listing"] if not re.fullmatch(ignore, each)]
     looks = [await _clock_offset(host) for _ in range(_CLOCK_LOOKS)]
     least, most = max(low for low, _ in looks), min(high for _, high in looks)
     told["clock"] |= {"least_ms": least, "most_ms": most}
@@ -58,11 +63,9 @@ async def _clock_offset(host: Host) -> tuple[float, float]:
     return (there - time.time_ns()) / 1e6, (there - sent) / 1e6
 
 
-async def fingerprints(
-    hosts: Sequence[Host], *, directories: Sequence[str] = (), marks: Sequence[str] = ()
-) -> dict[str, Fingerprint]:
-    """The fingerprints of all hosts, by name."""
-    looks = (fingerprint(host, directories=directories, marks=marks) for host in hosts)
+async def fingerprints(hosts: Sequence[Host], **what: Any) -> dict[str, Fingerprint]:
+    """The fingerprints of all hosts, by name; `what` as in `fingerprint`."""
+    looks = (fingerprint(host, **what) for host in hosts)
     return dict(zip((host.name for host in hosts), await asyncio.gather(*looks), strict=True))
 
 
@@ -79,9 +82,8 @@ async def await_as_before(
     before: Mapping[str, Fingerprint],
     hosts: Sequence[Host],
     *,
-    directories: Sequence[str] = (),
-    marks: Sequence[str] = (),
     within_s: float = 10.0,
+    **what: Any,
 ) -> list[str]:
     """What is still not as it was after this time: the kernel needs a moment to end things."""
     deadline = time.monotonic() + within_s
@@ -89,7 +91,7 @@ async def await_as_before(
         left: list[str] = []
         for host in hosts:
             try:
-                now = await fingerprint(host, directories=directories, marks=marks)
+                now = await fingerprint(host, **what)
                 left += [f"{host.name}: {each}" for each in differences(before[host.name], now)]
             except HostError as error:
                 left.append(str(error))

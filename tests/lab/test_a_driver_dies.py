@@ -15,9 +15,7 @@ from tests.lab.foreign import plant, uproot
 from tests.soak.heals import in_namespaces, one_on_ssh
 
 
-@pytest.mark.parametrize(
-    "variant", ["sshd", "two", *(pytest.param(each, marks=pytest.mark.slow) for each in ("heal",))]
-)
+@pytest.mark.parametrize("variant", ["sshd", "heal", pytest.param("two", marks=pytest.mark.slow)])
 def test_heal_restores_every_host_and_spares_what_is_somebody_elses(
     stage: Stage, tmp_path: Path, variant: Variant
 ) -> None:
@@ -27,7 +25,9 @@ def test_heal_restores_every_host_and_spares_what_is_somebody_elses(
         try:
             tops = [str(stage.lab.lab_toml.parent)]
             before = await fingerprints(stage.hosts, directories=tops)
-            told = await one_on_ssh(stage.lab, stage.hosts, before, tmp_path, stage.random, variant)
+            told = await one_on_ssh(
+                stage.lab, stage.hosts, before, tmp_path, stage.random, variant, "fronted"
+            )
         finally:
             await uproot(stage.hosts)
         print(told)

@@ -31,7 +31,7 @@ def test_a_fault_has_good_receipts_and_leaves_every_host_as_it_was(stage: Stage,
         nemesis, fault, system = await stage.nemesis(kind)
         await stage.look()
         try:
-            order = fault.choose(stage.nodes, stage.random, {})
+            order = stage.order(fault)
             struck = await nemesis.invoke(Op(f"start-{kind}", order))
             assert (struck.type, struck.error) == ("ok", None), struck.value
             assert struck.value["receipt"]["ok"] is True

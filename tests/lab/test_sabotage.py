@@ -129,7 +129,7 @@ async def undone(stage: Stage, kind: str, undo: Callable[[Any, Sequence[Host]], 
     scribe = Scribe()
     scribe.client("write", 1)
     try:
-        order = fault.choose(stage.nodes, stage.random, {})
+        order = stage.order(fault)
         struck = await scribe.order(nemesis, f"start-{kind}", order)
         assert (struck.type, struck.error) == ("ok", None), struck.value
         hosts = [host for host in stage.hosts if host.name in struck.value["targets"]]
@@ -153,9 +153,7 @@ async def clean(stage: Stage, nemesis: Nemesis, system: Any) -> None:
     """Whatever was sabotaged, healing leaves hosts as they were; else the next get fresh ones."""
     try:
         await nemesis.teardown()
-        for host in stage.hosts:
-            await system.start(host)
-        await system.ready()
+        await stage.all_up(system)
         assert await stage.left() == []
     except BaseException:
         await stage.forget()
@@ -246,7 +244,7 @@ def test_tools_that_claim_to_have_worked_are_found_out_and_the_run_is_unknown(
         scribe.client("write", 1)
         try:
             await asyncio.gather(*(host.run(["sh", "-c", _LIE]) for host in stage.hosts))
-            order = fault.choose(stage.nodes, stage.random, {})
+            order = stage.order(fault)
             struck = await scribe.order(nemesis, f"start-{kind}", order)
         finally:
             await asyncio.gather(*(host.run(["sh", "-c", _TRUTH]) for host in stage.hosts))
