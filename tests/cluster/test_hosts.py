@@ -170,7 +170,8 @@ def test_who_starts_and_who_stops_a_daemon_wait_for_one_another(labs: Any, kind:
             for _ in range(5):
                 started, _ = await asyncio.gather(host.start("d", ["sleep", "60"]), host.stop("d"))
                 await host.stop("d")
-                assert not await runs(host, started.pid)
+                pid = started.pid
+                await until(lambda pid=pid: _not(runs(host, pid)))
 
     asyncio.run(main())
 
