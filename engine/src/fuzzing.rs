@@ -1,13 +1,17 @@
 //! Doors for `engine/fuzz`, which drives the readers and the search without Python.
 
 pub use crate::monitors::asked::{by_monitor, by_zones};
+pub use crate::monitors::intervals::intervals;
+pub use crate::monitors::{registers, Finding};
 pub use crate::objects::counter::Counter;
 pub use crate::objects::interned::Interned;
 pub use crate::objects::lease::Lease;
 pub use crate::objects::line::{Queue, Stack};
 pub use crate::objects::lock::Lock;
+pub use crate::objects::log::Log;
 pub use crate::objects::priority_queue::PriorityQueue;
 pub use crate::objects::semaphore::Semaphore;
+pub use crate::objects::set::Set;
 pub use crate::objects::versioned::Versioned;
 pub use crate::objects::{Monitored, Object, Source};
 pub use crate::reading::columns::{Columns, Order, NONE};

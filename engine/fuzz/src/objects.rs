@@ -5,8 +5,8 @@ use crate::choices::Choices;
 use crate::drawn::{draw, Drawn};
 use crate::limits::{in_stages, limits};
 use _native::fuzzing::{
-    by_monitor, search_key, Class, ClassKey, Interned, Misfit, Monitored, Object, Outcome, Source,
-    Texts,
+    by_monitor, intervals, search_key, Class, ClassKey, Finding, Interned, Misfit, Monitored,
+    Object, Outcome, Source, Texts,
 };
 
 /// Names and values that an object's operations are drawn from.
@@ -78,9 +78,18 @@ pub fn agree<O: Monitored>(
         &in_stages(&drawn.key, 0, &mut model, stage, written),
         "search in stages",
     );
-    // A finding that does not stand up is left to the general search: it costs time only.
-    if let Some(outcome) = by_monitor(&drawn.key, &mut model, &budget) {
-        agree(&outcome, O::ALGORITHM);
+    // A finding that does not stand up would cost time only, since the general search would
+    // decide; but monitors are to say no more than they know.
+    let finding = object.judge(&intervals(&drawn.key));
+    let outcome = by_monitor(&drawn.key, &mut model, &budget);
+    if let Some(outcome) = &outcome {
+        agree(outcome, O::ALGORITHM);
+    } else {
+        assert_eq!(
+            finding,
+            Finding::Unfit,
+            "it stands up: {drawn:?} {classes:?}"
+        );
     }
 }
 

@@ -3,7 +3,9 @@
 
 #![no_main]
 
-use _native::fuzzing::{Counter, Lease, Lock, PriorityQueue, Queue, Semaphore, Stack, Versioned};
+use _native::fuzzing::{
+    Counter, Lease, Lock, Log, PriorityQueue, Queue, Semaphore, Set, Stack, Versioned,
+};
 use libfuzzer_sys::fuzz_target;
 use momus_fuzz::choices::Choices;
 use momus_fuzz::objects::{agree, Vocabulary};
@@ -11,7 +13,7 @@ use momus_fuzz::objects::{agree, Vocabulary};
 fuzz_target!(|bytes: &[u8]| {
     let mut choices = Choices::new(bytes);
     let choices = &mut choices;
-    match choices.byte() % 9 {
+    match choices.byte() % 12 {
         0 => agree(choices, &moves(["enqueue", "dequeue"]), Queue::compile),
         1 => agree(choices, &moves(["push", "pop"]), Stack::compile),
         2 => agree(
@@ -28,7 +30,10 @@ fuzz_target!(|bytes: &[u8]| {
         }),
         6 => agree(choices, &permits("2"), Semaphore::compile),
         7 => agree(choices, &tokens(), Lease::compile),
-        _ => agree(choices, &sums(), Counter::compile),
+        8 => agree(choices, &sums(), Counter::compile),
+        9 => agree(choices, &members(3), Set::compile),
+        10 => agree(choices, &members(4), Set::compile),
+        _ => agree(choices, &offsets(), Log::compile),
     }
 });
 
@@ -93,6 +98,76 @@ fn moves(names: [&'static str; 2]) -> Vocabulary {
         operation: |choices| match choices.below(2) {
             0 => (0, choices.below(5) as i32, -1),
             _ => (1, -1, choices.below(6) as i32 - 1),
+        },
+    }
+}
+
+/// Three elements; of the four kinds of operations the last, a read of the whole, only where
+/// `kinds` says so.
+fn members(kinds: u32) -> Vocabulary {
+    let mut values: Vec<String> = ["1", "2", "3", "true", "false"].map(String::from).to_vec();
+    for set in 0..8 {
+        let inside = (0..3).filter(|element| set >> element & 1 == 1);
+        let texts: Vec<String> = inside.map(|element| (element + 1).to_string()).collect();
+        values.push(format!("[{}]", texts.join(",")));
+    }
+    let operation = match kinds {
+        3 => |choices: &mut Choices| of_element(choices, 3),
+        _ => |choices: &mut Choices| match choices.below(3) {
+            0 => (3, -1, 5 + choices.below(8) as i32),
+            // Mostly nothing is removed, since the monitor of whole reads wants that.
+            _ => match choices.below(8) {
+                0 => of_element(choices, 3),
+                kind => (
+                    2 * (kind as i32 % 2),
+                    choices.below(3) as i32,
+                    3 + kind as i32 / 2 % 2,
+                ),
+            },
+        },
+    };
+    Vocabulary {
+        names: vec!["add", "remove", "contains", "read"],
+        values,
+        initial: "[]",
+        by_process: false,
+        operation,
+    }
+}
+
+/// An operation on one element of a set, with or without an answer.
+fn of_element(choices: &mut Choices, kinds: u32) -> (i32, i32, i32) {
+    let (kind, element) = (choices.below(kinds) as i32, choices.below(3) as i32);
+    let answer = choices.below(3) as i32;
+    match (kind, answer) {
+        (2, _) => (kind, element, 3 + answer % 2),
+        (_, 2) => (kind, element, -1),
+        _ => (kind, element, 3 + answer),
+    }
+}
+
+/// A log of two values, with offsets up to 3.
+fn offsets() -> Vocabulary {
+    let mut values = Vec::new();
+    for offset in ["null", "0", "1", "2", "3"] {
+        values.extend(["null", "7", "8"].map(|value| format!("[{offset},{value}]")));
+    }
+    Vocabulary {
+        names: vec!["append", "read"],
+        values: values
+            .into_iter()
+            .chain(["7", "8"].map(String::from))
+            .collect(),
+        initial: "[]",
+        by_process: false,
+        operation: |choices| {
+            let (offset, value) = (choices.below(5) as i32, choices.below(3) as i32);
+            match choices.below(2) {
+                // What is appended, and where it went if that was told.
+                0 if offset == 0 => (0, 15 + value % 2, -1),
+                0 => (0, 15 + value % 2, 3 * offset + 1 + value % 2),
+                _ => (1, 3 * offset.max(1), 3 * offset.max(1) + value),
+            }
         },
     }
 }

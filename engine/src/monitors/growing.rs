@@ -17,8 +17,7 @@
 //! invoked, which is no later than `begin`; what finds it or adds it again, when it is invoked
 //! or when the element comes, whichever is later, which is no later than its return.
 //!
-//! Crashed removals are left out here.  Where there are some and this finds no order, the
-//! check of the contradiction takes them into account.
+//! Crashed removals are left out here (see `sets`).
 //!
 //! Cost: sorting, and the sizes of the sets that were read.
 

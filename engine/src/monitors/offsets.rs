@@ -13,8 +13,9 @@
 //! the one that returns first among those begun in time, since those that return later can
 //! wait.  The appends that returned and are left over come behind the rest, by their returns.
 //!
-//! Two moments out of order contradict each other, whatever else happened.  That an offset
-//! has nobody to fill it is no contradiction of a few: then the general search decides.
+//! Two moments out of order contradict each other, whatever else happened, unless one is that
+//! of an append of unknown offset, which might have been put elsewhere.  That an offset has
+//! nobody to fill it is no contradiction of a few.  In both cases the general search decides.
 //!
 //! Cost: sorting.
 
@@ -99,7 +100,11 @@ fn linearized(intervals: &[Interval], classes: &[LogOp]) -> Result<Vec<Operation
     for entry in &entries {
         latest = latest.max(entry.begin);
         if entry.end.0 < latest.0 {
-            return Err(Finding::Contradiction(vec![latest.1, entry.end.1]));
+            let both = vec![latest.1, entry.end.1];
+            return Err(match both.iter().any(|&operation| left.has(operation)) {
+                true => Finding::Unfit,
+                false => Finding::Contradiction(both),
+            });
         }
         let append = entry.append.expect("every offset has been filled");
         points.place(latest.0, append.operation);
@@ -128,9 +133,14 @@ fn known(intervals: &[Interval], classes: &[LogOp]) -> Result<Vec<Entry>, Findin
     };
     // With fewer operations than offsets some offset has nobody to fill it.
     if last >= intervals.len() as Offset {
-        return Err(match classes[farthest.class as usize] {
-            LogOp::Read(..) => Finding::Contradiction(vec![farthest.operation]),
-            _ => Finding::Unfit,
+        // Alone it is a contradiction only if nobody wrote the value who might have done so there.
+        let LogOp::Read(_, value) = classes[farthest.class as usize] else {
+            return Err(Finding::Unfit);
+        };
+        let might = |i: &Interval| classes[i.class as usize] == LogOp::Append(None, value);
+        return Err(match intervals.iter().any(might) {
+            true => Finding::Unfit,
+            false => Finding::Contradiction(vec![farthest.operation]),
         });
     }
     let mut entries = vec![UNKNOWN; last as usize + 1];
@@ -188,6 +198,12 @@ impl Left {
             appends,
             of_value,
         }
+    }
+
+    /// Whether it is one of these.
+    fn has(&self, operation: Operation) -> bool {
+        let mut all = self.appends.iter();
+        all.any(|(interval, _)| interval.operation == operation)
     }
 
     /// Gives each offset without an append one of those.

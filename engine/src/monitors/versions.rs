@@ -12,8 +12,10 @@
 //! that violate it contradict each other, whatever else happened.
 //!
 //! *A version that nobody wrote* was written by a write whose version nobody learnt: one of
-//! the value that was read, invoked before these reads returned.  Of several the one that
-//! returns first is taken, as those that return later (or never) can wait for later versions.
+//! the value that was read, invoked before everything of this and later versions returned
+//! (`until`), and not returned before everything of earlier versions was invoked (`latest`).
+//! Of several the one that returns first is taken, as those that return later (or never) can
+//! wait for later versions.
 //!
 //! *What has no version at all* is inserted into that order, each as early as it can be, in
 //! the order of invocation: behind all that returned before it was invoked; a read where its
@@ -22,6 +24,19 @@
 //! two versions that has room for it.  As early as possible is best for all that follow, so
 //! without gaps to be shared this finds a place for each if there is one.  A crashed write
 //! that nobody saw is left out.
+//!
+//! *What is a contradiction.*  Writes of unknown version leave a choice, and that one choice
+//! leads nowhere says nothing of the others.  So something is called a contradiction only if
+//! it is one whatever these writes did; else it is left to the search:
+//!
+//! - known versions against real time, or against each other: no choice is involved;
+//! - a version with no writer, where no write of that value, taken already or not, begins and
+//!   returns in time as far as known versions tell;
+//! - what has no version and finds no place: where all writes have their version, there is no
+//!   choice at all, and it has none because of what stands right before and behind it, or of
+//!   others without a version that it had to wait for, which are all named.  Where some have
+//!   none, but could not help (they do not write what was read, or write just what was said
+//!   not to be there), the known versions alone leave it no place.
 //!
 //! Cost: one sort by version.
 
@@ -40,6 +55,8 @@ type OfValue<T> = HashMap<Value, T, FxBuildHasher>;
 #[derive(Clone, Copy)]
 struct Placed {
     version: Version,
+    /// It was told to the operation, not concluded from what others saw.
+    learnt: bool,
     is_read: bool,
     value: Value,
     /// What a compare-and-set found.
@@ -73,6 +90,8 @@ struct Sorted {
     placed: Vec<Placed>,
     /// By value, the last to be taken first.
     unlearnt: OfValue<Vec<Unlearnt>>,
+    /// Those that some version has been given to.
+    taken: Vec<Unlearnt>,
     fitting: Vec<(Interval, Fitting)>,
 }
 
@@ -109,7 +128,7 @@ pub fn judge(
     sorted
         .fitting
         .sort_unstable_by_key(|(interval, _)| interval.invoked);
-    match chain.fit(&sorted.fitting) {
+    match chain.fit(&sorted) {
         Ok(order) => Finding::Linearizable(order),
         Err(finding) => finding,
     }
@@ -155,6 +174,7 @@ impl Sorted {
     ) {
         self.placed.push(Placed {
             version,
+            learnt: true,
             is_read,
             value,
             from,
@@ -199,7 +219,32 @@ impl Sorted {
                 && write.from.is_none_or(|from| from == before)
         };
         let found = writes.iter().rposition(fits)?;
-        Some(writes.remove(found))
+        let write = writes.remove(found);
+        self.taken.push(write);
+        Some(write)
+    }
+
+    /// Why the version of `placed[first]`, a read, has no writer: a contradiction, unless some
+    /// other choice of writers might leave it one.
+    fn without_writer(&self, placed: &[Placed], first: usize) -> Finding {
+        let latest = placed[..first].iter().max_by_key(|placed| placed.invoked);
+        let until = placed[first..].iter().min_by_key(|placed| placed.returned);
+        let might = |write: &Unlearnt| {
+            write.value == placed[first].value
+                && until.is_none_or(|until| write.invoked < until.returned)
+                && latest.is_none_or(|latest| latest.invoked < write.returned)
+        };
+        if self.all_unlearnt().any(might) {
+            return Finding::Unfit;
+        }
+        let bounds = latest.into_iter().chain(until);
+        let others = bounds.map(|placed| placed.operation);
+        Finding::Contradiction(others.chain([placed[first].operation]).collect())
+    }
+
+    /// All writes whose version nobody learnt.
+    fn all_unlearnt(&self) -> impl Iterator<Item = &Unlearnt> {
+        self.unlearnt.values().flatten().chain(&self.taken)
     }
 }
 
@@ -224,6 +269,7 @@ impl Chain {
     /// The order that the versions ask for; the error is what contradicts it.
     fn of(sorted: &mut Sorted, initial: (Version, Value)) -> Result<Chain, Finding> {
         let placed = std::mem::take(&mut sorted.placed);
+        in_real_time(&placed)?;
         let untils = if sorted.unlearnt.is_empty() {
             Vec::new()
         } else {
@@ -257,12 +303,13 @@ impl Chain {
             if first.version > initial.0 && first.is_read {
                 let until = untils.get(next).copied().unwrap_or(0);
                 let Some(writer) = sorted.writer_of(first.value, before, latest, until) else {
-                    return Err(Finding::Contradiction(vec![first.operation]));
+                    return Err(sorted.without_writer(&placed, next));
                 };
                 chain.versions.last_mut().expect("just pushed").from = writer.from;
                 latest = latest.max(writer.invoked);
                 chain.order.push(Placed {
                     version: first.version,
+                    learnt: false,
                     is_read: false,
                     value: writer.value,
                     from: writer.from,
@@ -273,7 +320,7 @@ impl Chain {
             }
             let version = *chain.versions.last().expect("the initial one");
             if version.from.is_some_and(|from| from != before) {
-                return Err(if sorted.unlearnt.is_empty() {
+                return Err(if sorted.all_unlearnt().next().is_none() {
                     Finding::Contradiction(vec![first.operation])
                 } else {
                     Finding::Unfit
@@ -294,55 +341,40 @@ impl Chain {
                 next += 1;
             }
         }
-        chain.in_real_time().map(|()| chain)
-    }
-
-    /// Whether nothing returned before something in front of it was invoked.
-    fn in_real_time(&self) -> Result<(), Finding> {
-        let mut latest = (0, 0);
-        for placed in &self.order {
-            if placed.returned < latest.0 {
-                return Err(Finding::Contradiction(vec![latest.1, placed.operation]));
-            }
-            latest = latest.max((placed.invoked, placed.operation));
-        }
-        Ok(())
+        // Writers were taken within their bounds, so they too are in real time.
+        Ok(chain)
     }
 
     /// The order with everything inserted that has no version, in order of invocation.
-    fn fit(&self, fitting: &[(Interval, Fitting)]) -> Result<Vec<Operation>, Finding> {
+    fn fit(&self, sorted: &Sorted) -> Result<Vec<Operation>, Finding> {
+        let fitting = &sorted.fitting;
         let mut places = Places::of(self);
         // The returns and places of what has been inserted, the first return on top.
-        let mut open: BinaryHeap<Reverse<(u32, Place)>> = BinaryHeap::new();
-        let mut floor: Place = (0, false);
+        let mut open: BinaryHeap<Reverse<(u32, Place, usize)>> = BinaryHeap::new();
+        let mut floor: (Place, usize) = ((0, false), 0);
+        // What each had to wait for, unless that was the chain alone.
+        let mut waits: Vec<Option<usize>> = Vec::with_capacity(fitting.len());
         let mut inserted: Vec<(Place, u32, Operation)> = Vec::with_capacity(fitting.len());
-        for (interval, what) in fitting {
-            while let Some(Reverse((returned, place))) = open.peek().copied() {
+        for (number, (interval, what)) in fitting.iter().enumerate() {
+            while let Some(Reverse((returned, place, other))) = open.peek().copied() {
                 if returned > interval.invoked {
                     break;
                 }
-                floor = floor.max(place);
+                floor = floor.max((place, other));
                 open.pop();
             }
-            let earliest = (
-                places.least.partition_point(|&r| r < interval.invoked),
-                false,
-            );
-            let latest = places.greatest.partition_point(|&i| i <= interval.returned) - 1;
-            let place = places.first(self, earliest.max(floor), *what);
+            let earliest = (places.behind(interval.invoked), false);
+            let latest = places.before(interval.returned);
+            waits.push((floor.0 > earliest).then_some(floor.1));
+            let place = places.first(self, earliest.max(floor.0), *what);
             let Some(place) = place.filter(|place| place.0 <= latest) else {
-                let mut operations = vec![interval.operation];
-                // What returned before this one began, and what began after it returned.
-                let around = [earliest.0.wrapping_sub(1), latest];
-                let around = around.iter().filter_map(|&at| self.order.get(at));
-                operations.extend(around.map(|placed| placed.operation));
-                return Err(match what {
-                    Fitting::Write => Finding::Unfit,
-                    _ => Finding::Contradiction(operations),
+                return Err(match sorted.all_unlearnt().next() {
+                    None => self.without_place(fitting, &waits, &places),
+                    Some(_) => self.without_help(sorted, number, &mut places),
                 });
             };
             inserted.push((place, interval.invoked, interval.operation));
-            open.push(Reverse((interval.returned, place)));
+            open.push(Reverse((interval.returned, place, number)));
         }
         inserted.sort_unstable();
         let mut order = Vec::with_capacity(self.order.len() + inserted.len());
@@ -359,6 +391,65 @@ impl Chain {
         order.extend(self.order[next..].iter().map(|placed| placed.operation));
         Ok(order)
     }
+
+    /// Why the last of these has no place, where every write has its version: what stands
+    /// behind it, and what it waited for, back to something that only the chain held up.
+    fn without_place(
+        &self,
+        fitting: &[(Interval, Fitting)],
+        waits: &[Option<usize>],
+        places: &Places,
+    ) -> Finding {
+        let mut at = waits.len() - 1;
+        let mut operations = vec![fitting[at].0.operation];
+        let behind = self.order.get(places.before(fitting[at].0.returned));
+        while let Some(other) = waits[at] {
+            at = other;
+            operations.push(fitting[at].0.operation);
+        }
+        let before = places.behind(fitting[at].0.invoked).checked_sub(1);
+        let around = behind.into_iter().chain(before.map(|at| &self.order[at]));
+        operations.extend(around.map(|placed| placed.operation));
+        Finding::Contradiction(operations)
+    }
+
+    /// Why one of these has no place, where some writes have no version: a contradiction only
+    /// if none of those could help, and it has no place between known versions alone.
+    fn without_help(&self, sorted: &Sorted, number: usize, places: &mut Places) -> Finding {
+        let (interval, what) = sorted.fitting[number];
+        let helps = |write: &Unlearnt| match what {
+            Fitting::Read(value) => write.value == value,
+            Fitting::Mismatch(value) => write.value != value,
+            Fitting::Write => true,
+        };
+        if sorted.all_unlearnt().any(helps) {
+            return Finding::Unfit;
+        }
+        let mut known = self.order.iter();
+        let before = known.rposition(|p| p.learnt && p.returned < interval.invoked);
+        let mut known = self.order.iter();
+        let behind = known.position(|p| p.learnt && interval.returned < p.invoked);
+        let earliest = before.map_or(0, |at| at + 1);
+        let place = places.first(self, (earliest, false), what);
+        if place.is_some_and(|place| behind.is_none_or(|behind| place.0 <= behind)) {
+            return Finding::Unfit;
+        }
+        let around = before.into_iter().chain(behind);
+        let around = around.map(|at| self.order[at].operation);
+        Finding::Contradiction(around.chain([interval.operation]).collect())
+    }
+}
+
+/// Whether nothing returned before something in front of it was invoked.
+fn in_real_time(order: &[Placed]) -> Result<(), Finding> {
+    let mut latest = (0, 0);
+    for placed in order {
+        if placed.returned < latest.0 {
+            return Err(Finding::Contradiction(vec![latest.1, placed.operation]));
+        }
+        latest = latest.max((placed.invoked, placed.operation));
+    }
+    Ok(())
 }
 
 /// By position: the least return from there on.
@@ -422,6 +513,16 @@ impl Places {
             other,
             room: room.collect(),
         }
+    }
+
+    /// How many operations of the chain certainly stand before what is invoked then.
+    fn behind(&self, invoked: u32) -> usize {
+        self.least.partition_point(|&r| r < invoked)
+    }
+
+    /// How many operations of the chain may stand before what returns then.
+    fn before(&self, returned: u32) -> usize {
+        self.greatest.partition_point(|&i| i <= returned) - 1
     }
 
     /// The first place from `least` on where the operation is legal.
