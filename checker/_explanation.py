@@ -40,6 +40,8 @@ def explain(
     index = _Indexes(history)
     reached: dict[Any, Json] = {}
     configurations = []
+    # Asked for once: the engine makes the list anew each time.
+    classes = operations.classes
     for text, linearized, crashed in answer.configurations:
         state = answer.states[text]
         reached.update((frozen(each), each) for each in members(state))
@@ -47,7 +49,7 @@ def explain(
             {
                 "state": shown_state(state),
                 "linearized": [index[i] for i in sorted(linearized)],
-                "crashed": [_crashed(history, operations, *taken) for taken in crashed],
+                "crashed": [_crashed(history, classes, *taken) for taken in crashed],
             }
         )
     complete = answer.configurations_total == len(answer.configurations)
@@ -80,8 +82,8 @@ class _Indexes:
         return int(self._index[position])
 
 
-def _crashed(history: History, operations: Operations, klass: int, count: int) -> Json:
-    f, argument = (int(column[klass]) for column in operations.classes[:2])
+def _crashed(history: History, classes: Sequence[Any], klass: int, count: int) -> Json:
+    f, argument = (int(column[klass]) for column in classes[:2])
     return {"f": history.f_names[f], "value": history.value_of(argument), "times": count}
 
 

@@ -3,6 +3,12 @@
 //!
 //! Equal crashed operations are interchangeable, so only counts matter.  One that is
 //! read-only constrains nothing and changes nothing: it is left out.
+//!
+//! What there is to take is asked for at every choice, and with thousands of classes most of
+//! them are used up, or not invoked yet.  So the classes of which something is left are kept
+//! as a set: a list in any order, and the place of each in it.  A class enters or leaves it
+//! when the number left becomes or is no longer 0, which takes constant time (the last of the
+//! list moves to the place that becomes free), and the question costs as much as its answer.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -12,12 +18,19 @@ use super::model::Transitions;
 /// With more classes than this, what has been consumed is told by a digest of fixed size.
 const COUNTED_MAX: usize = 64;
 
+/// The place of a class of which nothing is left.
+const NOWHERE: u32 = u32::MAX;
+
 /// What there is to take, and what has been taken.
 pub struct Pool {
     /// The model's class of each of our classes.
     classes: Vec<Class>,
     available: Vec<u32>,
     used: Vec<u32>,
+    /// The classes of which something is left, in any order.
+    left: Vec<u32>,
+    /// The place of each class in `left`, or `NOWHERE`.
+    place: Vec<u32>,
     /// The classes taken, in order.
     taken: Vec<u32>,
     /// A digest of the multiset `taken`, 128 bits.
@@ -46,6 +59,8 @@ impl Pool {
         let class_of = class_of.collect();
         let zeros = vec![0; classes.len()];
         Pool {
+            left: Vec::new(),
+            place: vec![NOWHERE; classes.len()],
             classes,
             available: zeros.clone(),
             used: zeros,
@@ -68,11 +83,36 @@ impl Pool {
         (number as usize) < self.classes.len()
     }
 
-    /// The classes of which something is left to take.
+    /// The classes of which something is left to take, in any order.
     pub fn takable(&self) -> impl Iterator<Item = (u32, Class)> + '_ {
-        (0..self.classes.len())
-            .filter(|&number| self.used[number] < self.available[number])
-            .map(|number| (number as u32, self.classes[number]))
+        let left = self.left.iter();
+        left.map(|&number| (number, self.classes[number as usize]))
+    }
+
+    /// Whether one of our classes has this number, and something of it is left to take.
+    pub fn is_takable(&self, number: u32) -> bool {
+        let place = self.place.get(number as usize);
+        place.is_some_and(|&place| place != NOWHERE)
+    }
+
+    /// Keeps `left` right after one more or one less is left of a class.
+    #[inline]
+    fn update(&mut self, number: u32) {
+        let at = number as usize;
+        let place = self.place[at];
+        if (self.used[at] < self.available[at]) == (place != NOWHERE) {
+            return;
+        }
+        if place == NOWHERE {
+            self.place[at] = self.left.len() as u32;
+            self.left.push(number);
+        } else {
+            self.left.swap_remove(place as usize);
+            if let Some(&moved) = self.left.get(place as usize) {
+                self.place[moved as usize] = place;
+            }
+            self.place[at] = NOWHERE;
+        }
     }
 
     /// Whether `consumed` gives counts, of which less is better, or a digest.
@@ -100,6 +140,7 @@ impl Pool {
         self.used[number as usize] += 1;
         debug_assert!(self.used[number as usize] <= self.available[number as usize]);
         self.taken.push(number);
+        self.update(number);
         self.digest(number, u64::wrapping_add);
     }
 
@@ -107,6 +148,7 @@ impl Pool {
     pub fn give_back(&mut self) {
         let number = self.taken.pop().expect("something was taken");
         self.used[number as usize] -= 1;
+        self.update(number);
         self.digest(number, u64::wrapping_sub);
     }
 
@@ -127,6 +169,7 @@ impl Pool {
             }
             if let Some(number) = self.class_of[self.seen] {
                 self.available[number as usize] += 1;
+                self.update(number);
             }
             self.seen += 1;
         }
@@ -139,6 +182,7 @@ impl Pool {
             self.seen -= 1;
             if let Some(number) = self.class_of[self.seen] {
                 self.available[number as usize] -= 1;
+                self.update(number);
             }
         }
     }

@@ -140,10 +140,7 @@ impl<B: Bits, T: Transitions + ?Sized> Search<'_, B, T> {
     /// Whether there is such a choice in the present configuration.
     fn has(&self, choice: u32) -> bool {
         if choice & CRASHED != 0 {
-            return self
-                .crashed
-                .takable()
-                .any(|(number, _)| number == choice & !CRASHED);
+            return self.crashed.is_takable(choice & !CRASHED);
         }
         let waiting = self.open.minus(&self.linearized);
         (choice as usize) < self.key.width && waiting.has(choice as u16)
