@@ -2,6 +2,9 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use rustc_hash::FxBuildHasher;
 
 use super::budget::Budget;
 use super::history::{Class, KeyHistory};
@@ -138,23 +141,20 @@ pub enum RegisterOp {
 }
 
 /// A register with compare-and-set; its states are its values.
-#[derive(Clone, Debug, Default)]
+///
+/// There may be millions of classes, so that all threads share them.
+#[derive(Clone, Debug)]
 pub struct Register {
-    pub classes: Vec<RegisterOp>,
-    /// The first class with the same operation, for each class.
-    first_alike: Vec<u32>,
+    pub classes: Arc<[RegisterOp]>,
+    /// The first class with the same operation, for each class; made when it is asked for.
+    first_alike: Arc<OnceLock<Vec<u32>>>,
 }
 
 impl Register {
     pub fn new(classes: Vec<RegisterOp>) -> Self {
-        let mut first = HashMap::new();
-        let numbered = classes.iter().zip(0..);
-        let first_alike = numbered
-            .map(|(op, class)| *first.entry(*op).or_insert(class))
-            .collect();
         Register {
-            classes,
-            first_alike,
+            classes: Arc::from(classes),
+            first_alike: Arc::default(),
         }
     }
 }
@@ -182,7 +182,14 @@ impl Transitions for Register {
     }
 
     fn alike(&self, class: Class) -> u32 {
-        self.first_alike[class as usize]
+        let first_alike = || {
+            let mut first: HashMap<RegisterOp, u32, FxBuildHasher> = HashMap::default();
+            let numbered = self.classes.iter().zip(0..);
+            numbered
+                .map(|(operation, class)| *first.entry(*operation).or_insert(class))
+                .collect()
+        };
+        self.first_alike.get_or_init(first_alike)[class as usize]
     }
 
     /// A state is a value of the history, whose number is always the same.

@@ -118,21 +118,64 @@ impl Operations {
     }
 }
 
+/// Only operations whose names have codes below this are looked up in tables.
+const NAMES_MAX: usize = 32;
+
 /// Histories with fewer events than this are gathered by one thread.
 const PARALLEL_MIN: usize = 100_000;
 
 /// Distinct operations, numbered in order of appearance.
+///
+/// Most operations speak of one value only, like a write, or a read, which asks nothing.  These
+/// are looked up by its code in a table for all that are alike otherwise: codes are given out
+/// in order of appearance, and what appears together lies together, where a hash would strew it
+/// over memory.  With millions of distinct operations that is most of the work.
 #[derive(Default)]
 struct Classes {
     keys: Vec<ClassKey>,
+    /// For each kind (`Classes::kind`) the numbers by the code of the value; `NONE` if new.
+    of_value: Vec<Vec<u32>>,
     numbers: HashMap<(u64, u64), u32, FxBuildHasher>,
     /// The same where processes count, with the process.
     of_process: HashMap<(u64, u64, i32), u32, FxBuildHasher>,
 }
 
 impl Classes {
+    /// A number for what is asked and answered besides the code of the one value that an
+    /// operation speaks of, and this code; none where there is more.
+    #[inline]
+    fn kind(key: &ClassKey) -> Option<(usize, i32)> {
+        let (shape, value) = match (key.argument, key.result) {
+            (-1, value) => (0, value),
+            (value, -1) => (1, value),
+            (value, same) if value == same => (2, value),
+            _ => return None,
+        };
+        let f = usize::try_from(key.f).ok().filter(|&f| f < NAMES_MAX)?;
+        (key.process < 0).then_some(((f * 3 + shape) * 2 + usize::from(key.completed), value))
+    }
+
     #[inline]
     fn number(&mut self, key: ClassKey) -> u32 {
+        let Some((kind, value)) = Classes::kind(&key) else {
+            return self.hashed(key);
+        };
+        if kind >= self.of_value.len() {
+            self.of_value.resize_with(kind + 1, Vec::new);
+        }
+        let numbers = &mut self.of_value[kind];
+        let at = (value + 1) as usize;
+        if at >= numbers.len() {
+            numbers.resize(at + 1, NONE);
+        }
+        if numbers[at] == NONE {
+            numbers[at] = self.keys.len() as u32;
+            self.keys.push(key);
+        }
+        numbers[at]
+    }
+
+    fn hashed(&mut self, key: ClassKey) -> u32 {
         let halves = |high: i32, low: u32| u64::from(high as u32) << 32 | u64::from(low);
         let asked = halves(key.f, key.argument as u32);
         let answered = halves(key.result, u32::from(key.completed));

@@ -45,8 +45,10 @@ impl<'a> Texts<'a> {
 /// inside others (the two of a compare-and-set) get the numbers behind.
 pub struct States<'a> {
     values: &'a Texts<'a>,
-    /// Numbers by text, of all values; made when the first text is looked up.
+    /// Numbers by text, of all values; made when a second text is looked up.  The first one,
+    /// which mostly is the initial value and stays alone, is found by looking at them all.
     numbers: Option<HashMap<&'a str, State, FxBuildHasher>>,
+    looked_up: bool,
     extra: Vec<&'a str>,
 }
 
@@ -55,6 +57,7 @@ impl<'a> States<'a> {
         States {
             values,
             numbers: None,
+            looked_up: false,
             extra: Vec::new(),
         }
     }
@@ -68,10 +71,24 @@ impl<'a> States<'a> {
             return 0;
         }
         let values = self.values;
+        let first = !std::mem::replace(&mut self.looked_up, true);
+        if first {
+            let found = (0..values.len() as i32).find(|&code| values.get(code) == text);
+            return found.map_or_else(
+                || {
+                    self.extra.push(text);
+                    1 + values.len() as State
+                },
+                |code| (code + 1) as State,
+            );
+        }
+        let begun = &self.extra;
         let numbers = self.numbers.get_or_insert_with(|| {
             let known = 0..values.len() as i32;
+            let more = begun.iter().zip(1 + values.len() as State..);
             known
                 .map(|code| (values.get(code), (code + 1) as State))
+                .chain(more.map(|(text, number)| (*text, number)))
                 .collect()
         });
         let next = 1 + values.len() + self.extra.len();
