@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from checker.evidence._bank import Bank
 from checker.evidence._checker import Checker
 from checker.evidence._queue import Queue
 from checker.evidence._set import Set
@@ -17,6 +18,7 @@ from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
+    "bank": Bank,
     "set": Set,
     "set-full": SetFull,
     "queue": Queue,
