@@ -1,5 +1,6 @@
 """What it means: every checker maps a history to a verdict."""
 
+from checker import evidence
 from checker._bank import bank
 from checker._bounded_queue import bounded_queue
 from checker._certificate import points, verify
@@ -48,6 +49,7 @@ __all__ = [
     "cas_register",
     "certificate",
     "counter",
+    "evidence",
     "grow_only_set",
     "kv",
     "lease",

@@ -64,7 +64,7 @@ def search_apart(
     marks = mmap.mmap(-1, mmap.PAGESIZE)
     ours, theirs = os.pipe()
     try:
-        pid, blocked = _forked()
+        pid, blocked = forked()
         if pid == 0:
             os.close(ours)
             child = Child(theirs, marks)
@@ -76,7 +76,7 @@ def search_apart(
             theirs = -1
             ended = ear.listen(_deadline(limits, began))
         finally:
-            status, most = _reaped(pid)
+            status, most = reaped(pid)
         if ear.raised is not None:
             raise ear.raised
         if ended != "end":
@@ -90,7 +90,7 @@ def search_apart(
         marks.close()
 
 
-def _forked() -> tuple[int, set[int]]:
+def forked() -> tuple[int, set[int]]:
     """`os.fork`, with nothing left to be printed twice; and the signals blocked before.
 
     An interrupt during the fork would be lost, so it stays blocked until the caller is ready
@@ -113,7 +113,7 @@ def _deadline(limits: Limits, began: float) -> float | None:
     return began + limits.seconds + max(GRACE * limits.seconds, _GRACE_MIN_S)
 
 
-def _reaped(pid: int) -> tuple[int, int]:
+def reaped(pid: int) -> tuple[int, int]:
     """Ends the process, if it has not; its status, and the most bytes it ever held."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

@@ -77,8 +77,8 @@ class Child:
     ) -> NoReturn:
         """Searches, tells what it finds, and ends the process."""
         try:
-            _dies_with_its_parent()
-            _limit_memory(limits)
+            dies_with_its_parent()
+            limit_memory(limits.bytes, limits.jobs)
             asking = _Watched(model, calls_of(history, operations), self.marks)
             self._listen_for_the_alarm(asking, limits)
             if limits.seconds is not None:
@@ -192,18 +192,18 @@ class Child:
         signal.setitimer(signal.ITIMER_REAL, max(_ALARM * limits.seconds, 1e-3))
 
 
-def _dies_with_its_parent() -> None:
+def dies_with_its_parent() -> None:
     """If the parent is killed, so is the child: Linux only, elsewhere it ends by its limits."""
     with contextlib.suppress(Exception):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _limit_memory(limits: Limits) -> None:
+def limit_memory(more_bytes: int | None, threads: int = 0) -> None:
     """So many bytes more than now, and the stacks of the threads to come."""
-    if limits.bytes is None:
+    if more_bytes is None:
         return
     with contextlib.suppress(OSError, ValueError):
-        most = _data_bytes() + limits.bytes + (limits.jobs + 1) * _STACK_BYTES + _SLACK_BYTES
+        most = _data_bytes() + more_bytes + (threads + 1) * _STACK_BYTES + _SLACK_BYTES
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         if hard != resource.RLIM_INFINITY:
             most = min(most, hard)

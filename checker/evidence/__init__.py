@@ -8,11 +8,29 @@ verdict = evidence.CHECKERS["unique-ids"]().check(history)
 
 from checker.evidence._bank import Bank
 from checker.evidence._checker import Checker
+from checker.evidence._compose import Composed, compose
+from checker.evidence._keyed import Keyed, has_keys, keyed
 from checker.evidence._queue import Queue
-from checker.evidence._registry import CHECKERS
+from checker.evidence._registry import CHECKERS, PER_KEY, checker_of
 from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
 
-__all__ = ["CHECKERS", "Bank", "Checker", "Queue", "Set", "SetFull", "TotalQueue", "UniqueIds"]
+__all__ = [
+    "CHECKERS",
+    "PER_KEY",
+    "Bank",
+    "Checker",
+    "Composed",
+    "Keyed",
+    "Queue",
+    "Set",
+    "SetFull",
+    "TotalQueue",
+    "UniqueIds",
+    "checker_of",
+    "compose",
+    "has_keys",
+    "keyed",
+]

@@ -7,7 +7,8 @@ defaults.  The command line, `compose` and lifting over keys find checkers here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from importlib.metadata import entry_points
+from typing import Any, Final
 
 from checker.evidence._bank import Bank
 from checker.evidence._checker import Checker
@@ -25,3 +26,44 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
 }
+
+PER_KEY: Final = frozenset({"set", "set-full", "queue", "total-queue", "delivery", "counter"})
+"""Checkers of one object: where operations have keys, each key is judged by itself."""
+
+GROUP: Final = "momus.checkers"
+
+
+def checker_of(name: str, **settings: Any) -> Checker:
+    """The checker of this name: ours, or one that an installed package brings.
+
+    A package brings one by an entry point of the group ``momus.checkers``, whose name is that
+    of the checker, and which is called with the settings:
+
+        [options.entry_points]                       # in its setup.cfg
+        momus.checkers =
+            no-zombies = momus_zombies:NoZombies
+
+    Raises `ValueError` where nobody brings it, or it does not take these settings.
+    """
+    make: Callable[..., Checker] | None = CHECKERS.get(name)
+    if make is None:
+        make = _brought(name)
+    try:
+        return make(**settings)
+    except (TypeError, ValueError) as error:
+        told = ", ".join(f"{key}={value!r}" for key, value in settings.items()) or "no settings"
+        raise ValueError(f"the checker {name} cannot be made with {told}: {error}") from error
+
+
+def _brought(name: str) -> Callable[..., Checker]:
+    for entry in entry_points(group=GROUP, name=name):
+        try:
+            found: Callable[..., Checker] = entry.load()
+        except Exception as error:  # a stranger's module may raise anything
+            raise ValueError(
+                f"the checker {name!r} of {entry.value} cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return found
+    known = sorted({*CHECKERS, *entry_points(group=GROUP).names})
+    raise ValueError(f"unknown checker {name}; try one of {', '.join(known)}")
