@@ -14,6 +14,7 @@ from histories._json import canonical
 from histories._recorder import Recorder
 from histories._store import Run, Store
 from histories._texts import Texts
+from histories._windows import FaultWindow, fault_windows
 from histories._writing import write
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "CorruptHistory",
     "Event",
     "EventType",
+    "FaultWindow",
     "History",
     "HistoryError",
     "Json",
@@ -39,6 +41,7 @@ __all__ = [
     "Store",
     "Texts",
     "canonical",
+    "fault_windows",
     "write",
     "write_whole",
 ]
