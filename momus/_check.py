@@ -15,6 +15,7 @@ import click
 from momus._answer import answer, merged, print_json
 from momus._exits import Refusal, code_of
 from momus._judge import Request, assumed, judge
+from momus._minimums import minimums_said
 from momus._sources import Loaded, expand, load
 from momus._telling import drawing, gist, headline, story, summary
 
@@ -34,6 +35,7 @@ def run_check(
     report: Path | None,
     certificate: Path | None,
     progress: Path | None,
+    minimums: str | None,
 ) -> int:
     """Judge `names`, print the answer, return the exit code."""
     sources = expand(names)
@@ -50,7 +52,7 @@ def run_check(
     if progress is not None and not _writable(progress):
         raise Refusal(f"{progress}: nothing can be written there; try another --progress")
     asked = (model, initial, time_limit, memory_limit, algorithm, jobs, consistency, progress)
-    request = Request(*asked)
+    request = Request(*asked, minimums=minimums_said(minimums))
     loaded = [load(source, format) for source in sources]
     if certificate is not None:
         _refuse_the_unprovable(loaded[0], request)

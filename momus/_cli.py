@@ -81,6 +81,11 @@ def cli() -> None:
     show_default=True,
     help="sequential: only the order of each process's own operations counts, not real time.",
 )
+@click.option(
+    "--minimums",
+    metavar="LIST",
+    help="What has to succeed for a verdict to be valid: operation=10,node=5,window=1,clients=2.",
+)
 @click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
 @click.option(
     "--report",
@@ -227,6 +232,11 @@ def convert(name: str, target: str, **options: Any) -> int:
     show_default=True,
     type=click.FloatRange(min=0),
     help="How often a second every node is asked what it thinks; 0: never.",
+)
+@click.option(
+    "--minimums",
+    metavar="LIST",
+    help="What has to succeed for the run to be valid: operation=10,node=5,window=1,clients=2.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")

@@ -2,7 +2,7 @@
 
 This is the one place that joins what the user asked for, what the run recorded about
 itself and what the operations suggest, in this order.  Everything assumed that the user
-did not say is a note of the verdict.  A run in which nothing succeeded proves nothing,
+did not say is a note of the verdict.  A run in which too little succeeded proves nothing,
 so its verdict is unknown (vacuous) rather than valid.
 """
 
@@ -19,6 +19,7 @@ import msgspec
 
 from momus._exits import Refusal
 from momus._guess import DATA_OPERATIONS, MODELS, Guess, model_of
+from momus._minimums import checked, only_if_shown
 from momus._receipts import only_if_proven
 from momus._sources import Loaded, expand, load
 
@@ -34,7 +35,8 @@ MISSING_KEY_READS = {"kv": ""}
 class Request:
     """What the user wants of the checker; None means "as momus thinks best".
 
-    `initial` is a box of one, since null is a value; limits are in seconds and bytes.
+    `initial` is a box of one, since null is a value; limits are in seconds and bytes;
+    `minimums` are those of `checker.evidence.Vacuity`.
     """
 
     model: str | Model | None = None
@@ -45,6 +47,7 @@ class Request:
     jobs: int | None = None
     consistency: str = "linearizable"
     progress: Path | None = None
+    minimums: Mapping[str, float] | None = None
 
 
 def check(
@@ -58,14 +61,16 @@ def check(
     jobs: int | None = None,
     consistency: str = "linearizable",
     progress: str | os.PathLike[str] | None = None,
+    minimums: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Judge a history, given as itself, as events, or as the path of a file or a run folder.
 
     The model is guessed where it is not named.  `consistency` is ``linearizable``, or
     ``sequential``, for which only the order of each process's own operations counts.
     `progress` is a file in which an unknown verdict leaves how far it was, for a later call
-    to go on from.  Raises `HistoryError` where the input is not a history and `Refusal` where
-    the request makes no sense.
+    to go on from.  `minimums` is what has to succeed for a verdict to be valid, as in
+    ``{"operation": 10, "node": 5, "window": 1, "clients": 2}``.  Raises `HistoryError` where
+    the input is not a history and `Refusal` where the request makes no sense.
     """
     from histories import History
 
@@ -78,6 +83,7 @@ def check(
         jobs=jobs,
         consistency=consistency,
         progress=Path(progress) if progress is not None else None,
+        minimums=None if minimums is None else checked(minimums),
     )
     if isinstance(history, str | os.PathLike):
         [source] = expand([os.fspath(history)])
@@ -122,9 +128,8 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     if history.torn:
         notes.append("the recording was cut off, and ends where the last events reached the disk")
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
-    if "workload" in meta:
-        verdict = vacuous(verdict, history)
-    return only_if_proven(verdict, history, meta)
+    verdict = only_if_proven(verdict, history, meta)
+    return only_if_shown(verdict, history, meta, request.minimums)
 
 
 def _judged(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:
@@ -233,20 +238,3 @@ def answers_are_numbered(history: History) -> bool:
             return False
         found = True
     return found
-
-
-def vacuous(verdict: Verdict, history: History) -> Verdict:
-    """`verdict`, or unknown where it is valid only because no client operation succeeded."""
-    from checker import Unknown
-
-    if verdict.valid is not True or bool(((history.process >= 0) & (history.type == 1)).any()):
-        return verdict
-    return msgspec.structs.replace(
-        verdict,
-        valid="unknown",
-        unknown=Unknown(
-            cause="vacuous",
-            sentence="No operation of any client succeeded, so there is nothing to judge.",
-            remedy="Look into momus.log and nodes/ of the run for why the system did not answer.",
-        ),
-    )

@@ -47,6 +47,7 @@ class Plan:
     With a `script`, a file of orders, the faults strike as that says, and with `replay`, the
     folder of a run, as they did in that run.
     `observe_hz` is how often a second every node is asked what it thinks (0: never).
+    `minimums` are what has to succeed for the run to be valid, see `checker.evidence.Vacuity`.
     `concurrency` 0 and `seed` -1 stand for "choose"; `settled` chooses.
     """
 
@@ -74,6 +75,7 @@ class Plan:
     ops_per_key: int = 200
     op_timeout_s: float = 2.0
     observe_hz: float = 2.0
+    minimums: tuple[tuple[str, float], ...] = ()
     seed: int = -1
     store: Path = field(default_factory=lambda: Path("store"))
 
@@ -164,6 +166,7 @@ class Plan:
         found = asdict(self)
         found["faults"] = list(self.faults)
         found["weights"] = dict(self.weights)
+        found["minimums"] = dict(self.minimums)
         found["store"] = str(self.store)
         found["replay"] = None if self.replay is None else str(self.replay)
         found["script"] = None if self.script is None else str(self.script)
@@ -205,6 +208,8 @@ class Plan:
                 words += [f"--{name.replace('_', '-')}", str(program)]
         words += ["--rate", f"{self.rate_hz:g}", "--concurrency", str(self.concurrency)]
         words += ["--op-timeout", f"{self.op_timeout_s:g}", "--observe", f"{self.observe_hz:g}"]
+        if self.minimums:
+            words += ["--minimums", ",".join(f"{name}={each:g}" for name, each in self.minimums)]
         words += ["--ops-per-key", str(self.ops_per_key), "--seed", str(self.seed)]
         return shlex.join(words)
 

@@ -54,6 +54,7 @@ def plan_again(
             )
     given["faults"] = tuple(given.get("faults", ()))
     given["weights"] = tuple(given.get("weights", {}).items())
+    given["minimums"] = tuple(given.get("minimums", {}).items())
     if meta.get("in_turns"):  # as older runs say it
         given["schedule"] = "turns"
     given |= {name: Path(given[name]) if given.get(name) else None for name in PROGRAMS}

@@ -18,6 +18,7 @@ from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._faults import USUAL
 from momus._judge import Request
+from momus._minimums import minimums_said
 from momus._plan import Plan
 from momus._replay import plan_again
 from momus._script import faults_of, steps_of
@@ -150,6 +151,7 @@ def run_system(
     ops_per_key: int,
     op_timeout: float,
     observe: float,
+    minimums: str | None,
     seed: int | None,
     store: Path,
     as_json: bool,
@@ -195,6 +197,7 @@ def run_system(
         ops_per_key=ops_per_key,
         op_timeout_s=op_timeout,
         observe_hz=observe,
+        minimums=tuple((minimums_said(minimums) or {}).items()),
         seed=-1 if seed is None else seed,
         store=store,
     )

@@ -16,6 +16,7 @@ from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
+from checker.evidence._vacuity import Vacuity
 
 __all__ = [
     "CHECKERS",
@@ -29,6 +30,7 @@ __all__ = [
     "SetFull",
     "TotalQueue",
     "UniqueIds",
+    "Vacuity",
     "checker_of",
     "compose",
     "has_keys",

@@ -17,6 +17,7 @@ from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
+from checker.evidence._vacuity import Vacuity
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "bank": Bank,
@@ -25,6 +26,7 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "queue": Queue,
     "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
+    "vacuity": Vacuity,
 }
 
 PER_KEY: Final = frozenset({"set", "set-full", "queue", "total-queue", "delivery", "counter"})

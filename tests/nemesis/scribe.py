@@ -9,7 +9,8 @@ import momus
 from histories import NEMESIS, Event, History, Op
 from nemesis import Nemesis
 
-RUN: Final = {"workload": "register"}
+RUN: Final = {"workload": "register", "minimums": {"clients": 1, "window": 0}}
+"""One client that rests while faults are in force: its runs are not about that."""
 
 
 class Scribe:
