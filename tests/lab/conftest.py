@@ -27,7 +27,7 @@ from tests.lab.foreign import quieten
 T = TypeVar("T")
 
 NODES: Final = 5
-STEP_TIMEOUT_S: Final = 120.0
+STEP_TIMEOUT_S: Final = 300.0
 _IGNORED: Final = "|".join(
     (
         # A member that was removed and added again is told how it joined.

@@ -15,7 +15,9 @@ from tests.lab.foreign import plant, uproot
 from tests.soak.heals import in_namespaces, one_on_ssh
 
 
-@pytest.mark.parametrize("variant", ["sshd", "heal", pytest.param("two", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "variant", ["sshd", *(pytest.param(each, marks=pytest.mark.slow) for each in ("heal", "two"))]
+)
 def test_heal_restores_every_host_and_spares_what_is_somebody_elses(
     stage: Stage, tmp_path: Path, variant: Variant
 ) -> None:

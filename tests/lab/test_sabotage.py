@@ -22,7 +22,7 @@ from tests.nemesis.scribe import Scribe
 Sabotage = Callable[[Any, Host], Awaitable[object]]
 """What somebody else does on a host that was struck; the system under test is at hand."""
 
-QUICK: Final = frozenset({"kill", "pause", "latency"})
+QUICK: Final = frozenset({"kill", "pause"})
 
 
 async def _start(system: Any, host: Host) -> None:
@@ -173,7 +173,7 @@ def test_a_fault_undone_behind_our_back_is_noticed_and_the_run_is_unknown(
     stage.run(undone(stage, kind, undo))
 
 
-@pytest.mark.parametrize("kind", kinds(list(BY_HAND), frozenset({"partition"})))
+@pytest.mark.parametrize("kind", kinds(list(BY_HAND), frozenset()))
 def test_a_fault_undone_by_hand_is_noticed_and_the_run_is_unknown(stage: Stage, kind: str) -> None:
     async def undo(system: Any, hosts: Sequence[Host]) -> None:
         # A partition of one node has its rules on the others.
@@ -257,6 +257,7 @@ def test_tools_that_claim_to_have_worked_are_found_out_and_the_run_is_unknown(
     stage.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_proxy_server_that_is_gone_is_no_fault_and_the_run_is_unknown(stage: Stage) -> None:
     async def scenario() -> None:
         nemesis, _, system = await stage.nemesis("latency")
