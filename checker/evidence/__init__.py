@@ -10,6 +10,7 @@ from checker.evidence._bank import Bank
 from checker.evidence._checker import Checker
 from checker.evidence._compose import Composed, compose
 from checker.evidence._keyed import Keyed, has_keys, keyed
+from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._registry import CHECKERS, PER_KEY, checker_of
 from checker.evidence._set import Set
@@ -25,6 +26,7 @@ __all__ = [
     "Checker",
     "Composed",
     "Keyed",
+    "Monotonic",
     "Queue",
     "Set",
     "SetFull",

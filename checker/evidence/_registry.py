@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from checker.evidence._bank import Bank
 from checker.evidence._checker import Checker
+from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
@@ -20,6 +21,7 @@ from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
+    "monotonic": Monotonic,
     "bank": Bank,
     "set": Set,
     "set-full": SetFull,
