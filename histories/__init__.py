@@ -11,6 +11,8 @@ from histories._files import write_whole
 from histories._flaws import CorruptHistory, HistoryError, RecorderFailed, RecorderMisuse
 from histories._history import FAIL, INFO, INVOKE, OK, TYPES, History
 from histories._json import canonical
+from histories._lint import Finding, lint
+from histories._lint_lines import lint_file
 from histories._recorder import Recorder
 from histories._store import Run, Store
 from histories._texts import Texts
@@ -29,6 +31,7 @@ __all__ = [
     "Event",
     "EventType",
     "FaultWindow",
+    "Finding",
     "History",
     "HistoryError",
     "Json",
@@ -42,6 +45,8 @@ __all__ = [
     "Texts",
     "canonical",
     "fault_windows",
+    "lint",
+    "lint_file",
     "write",
     "write_whole",
 ]

@@ -123,6 +123,21 @@ def verify(name: str, proof: Path, **options: Any) -> int:
     return run_verify(name, proof, **options)
 
 
+@cli.command(epilog="Exit code: 0 nothing found, 1 a mistake was found, 2 usage or bad input.")
+@click.argument("names", metavar="FILE...", nargs=-1, required=True)
+@click.option("--distinct", is_flag=True, help="Also tell every value that is written twice.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+def lint(names: tuple[str, ...], **options: Any) -> int:
+    """Are there mistakes in how histories were recorded?  What clients saw is not judged.
+
+    FILE is a history file, a run folder, a glob in quotes, or - for standard input.
+    """
+    from momus._lint import run_lint
+
+    return run_lint(names, **options)
+
+
 @cli.command(epilog="Exit code: 0 converted, also if something was lost, 2 usage or bad input.")
 @click.argument("name", metavar="IN")
 @click.argument("target", metavar="OUT")
