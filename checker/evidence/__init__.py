@@ -7,6 +7,7 @@ verdict = evidence.CHECKERS["unique-ids"]().check(history)
 """
 
 from checker.evidence._bank import Bank
+from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
 from checker.evidence._compose import Composed, compose
 from checker.evidence._keyed import Keyed, has_keys, keyed
@@ -23,6 +24,7 @@ __all__ = [
     "CHECKERS",
     "PER_KEY",
     "Bank",
+    "BoundedStaleness",
     "Checker",
     "Composed",
     "Keyed",

@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, Final
 
 from checker.evidence._bank import Bank
+from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
@@ -21,6 +22,7 @@ from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
+    "bounded-staleness": BoundedStaleness,
     "monotonic": Monotonic,
     "bank": Bank,
     "set": Set,
