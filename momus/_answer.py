@@ -37,7 +37,31 @@ def answer(verdict: Verdict, file: str) -> dict[str, Any]:
         found["open"] = verdict.details["open"]
     if verdict.unknown is not None:
         found["unknown"] = msgspec.to_builtins(verdict.unknown)
+    if verdict.parts:
+        found["parts"] = {name: _part(part) for name, part in verdict.parts.items()}
+        found["failures"] = [
+            {"checker": name, **_failure(counterexample)}
+            for name, part in verdict.parts.items()
+            for counterexample in part.counterexamples
+        ]
     return found
+
+
+def _part(verdict: Verdict) -> dict[str, Any]:
+    """The JSON object of one checker of several."""
+    part: dict[str, Any] = {
+        "valid": verdict.valid,
+        "checker": verdict.checker,
+        "operations": verdict.operations,
+        "seconds": round(verdict.seconds, 6),
+        "details": verdict.details,
+        "notes": list(verdict.notes),
+    }
+    if verdict.unknown is not None:
+        part["unknown"] = msgspec.to_builtins(verdict.unknown)
+    if verdict.parts:
+        part["parts"] = {name: _part(each) for name, each in verdict.parts.items()}
+    return part
 
 
 def merged(answers: Sequence[dict[str, Any]]) -> dict[str, Any]:

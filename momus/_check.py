@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from momus._answer import answer, merged, print_json
+from momus._checkers import listed
 from momus._exits import Refusal, code_of
 from momus._judge import Request, assumed, judge
 from momus._minimums import minimums_said
@@ -36,6 +37,7 @@ def run_check(
     certificate: Path | None,
     progress: Path | None,
     minimums: str | None,
+    checkers: tuple[str, ...],
 ) -> int:
     """Judge `names`, print the answer, return the exit code."""
     sources = expand(names)
@@ -51,8 +53,11 @@ def run_check(
         raise Refusal("--progress is of one history; try it with one file at a time")
     if progress is not None and not _writable(progress):
         raise Refusal(f"{progress}: nothing can be written there; try another --progress")
+    named = listed(checkers)
+    if certificate is not None and named and model is None:
+        raise Refusal("--certificate is of a model; name one with --model, or leave it out")
     asked = (model, initial, time_limit, memory_limit, algorithm, jobs, consistency, progress)
-    request = Request(*asked, minimums=minimums_said(minimums))
+    request = Request(*asked, minimums=minimums_said(minimums), checkers=named)
     loaded = [load(source, format) for source in sources]
     if certificate is not None:
         _refuse_the_unprovable(loaded[0], request)

@@ -56,6 +56,13 @@ def cli() -> None:
     "--model", "-m", metavar="NAME", help="register, queue, set, ...; guessed if not given."
 )
 @click.option(
+    "--checker",
+    "checkers",
+    metavar="NAME,...",
+    multiple=True,
+    help="set-full, total-queue, unique-ids, ...: checkers that need no model; may be repeated.",
+)
+@click.option(
     "--initial", type=JsonValue(), metavar="JSON", help='Initial value; default null (kv: "").'
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from momus._checkers import judged_by, listed
 from momus._exits import Refusal
 from momus._guess import DATA_OPERATIONS, MODELS, Guess, model_of
 from momus._minimums import checked, only_if_shown
@@ -48,6 +49,7 @@ class Request:
     consistency: str = "linearizable"
     progress: Path | None = None
     minimums: Mapping[str, float] | None = None
+    checkers: tuple[str, ...] = ()
 
 
 def check(
@@ -62,6 +64,7 @@ def check(
     consistency: str = "linearizable",
     progress: str | os.PathLike[str] | None = None,
     minimums: Mapping[str, float] | None = None,
+    checkers: Iterable[str] = (),
 ) -> Verdict:
     """Judge a history, given as itself, as events, or as the path of a file or a run folder.
 
@@ -69,8 +72,10 @@ def check(
     ``sequential``, for which only the order of each process's own operations counts.
     `progress` is a file in which an unknown verdict leaves how far it was, for a later call
     to go on from.  `minimums` is what has to succeed for a verdict to be valid, as in
-    ``{"operation": 10, "node": 5, "window": 1, "clients": 2}``.  Raises `HistoryError` where
-    the input is not a history and `Refusal` where the request makes no sense.
+    ``{"operation": 10, "node": 5, "window": 1, "clients": 2}``.  `checkers` are names of
+    checkers that need no search, like ``set-full`` (see `checker.evidence`); with them there is
+    a search only if a model is named, and each is a part of the verdict.  Raises `HistoryError`
+    where the input is not a history and `Refusal` where the request makes no sense.
     """
     from histories import History
 
@@ -84,6 +89,7 @@ def check(
         consistency=consistency,
         progress=Path(progress) if progress is not None else None,
         minimums=None if minimums is None else checked(minimums),
+        checkers=listed(checkers),
     )
     if isinstance(history, str | os.PathLike):
         [source] = expand([os.fspath(history)])
@@ -112,24 +118,52 @@ def assumed(loaded: Loaded, request: Request) -> tuple[str | Model, Any]:
 
 def judge_history(history: History, meta: Mapping[str, Any], request: Request) -> Verdict:
     """The verdict over `history`, with everything that was assumed among its notes."""
+    left_out = _operations_of_names(history)
+    notes: list[str] = []
+    verdict = None
+    if request.model is not None or not request.checkers:
+        verdict = _searched(history, meta, request, notes)
+    if request.checkers:
+        if verdict is None:
+            _refuse_what_needs_a_model(request)
+        verdict = judged_by(history, request, verdict)
+    assert verdict is not None, "without checkers there is a search"
+    notes += [left_out] if left_out else []
+    if history.torn:
+        notes.append("the recording was cut off, and ends where the last events reached the disk")
+    verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
+    verdict = only_if_proven(verdict, history, meta)
+    return only_if_shown(verdict, history, meta, request.minimums)
+
+
+def _searched(
+    history: History, meta: Mapping[str, Any], request: Request, notes: list[str]
+) -> Verdict:
+    """The verdict by a model; what was assumed is added to `notes`."""
     from checker import unless_unread
 
-    left_out = _operations_of_names(history)
     guess = _model(history, meta, request)
     initial = _initial(guess, meta, request)
     model = request.model if request.model is not None else guess.model
     verdict = _judged(history, model, initial, request)
     if model == "set":
         verdict = unless_unread(history, verdict)
-    notes = [guess.why] if guess.why else []
-    notes += [left_out] if left_out else []
+    notes += [guess.why] if guess.why else []
     if request.initial is None and meta.get("initial") is not None:
         notes.append(f"the initial value is {json.dumps(initial)}, as the history says of itself")
-    if history.torn:
-        notes.append("the recording was cut off, and ends where the last events reached the disk")
-    verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
-    verdict = only_if_proven(verdict, history, meta)
-    return only_if_shown(verdict, history, meta, request.minimums)
+    return verdict
+
+
+def _refuse_what_needs_a_model(request: Request) -> None:
+    given = {
+        "initial": request.initial is not None,
+        "algorithm": request.algorithm != "auto",
+        "consistency": request.consistency != "linearizable",
+        "progress": request.progress is not None,
+    }
+    for option, said in given.items():
+        if said:
+            raise Refusal(f"--{option} is of a model; name one with --model, or leave it out")
 
 
 def _judged(history: History, model: str | Model, initial: Any, request: Request) -> Verdict:

@@ -46,7 +46,11 @@ def word(valid: Any) -> str:
 def story(
     answer: dict[str, Any], drawing: str | None = None, *, failures_max: int = FAILURES_SHOWN_MAX
 ) -> Iterator[str]:
-    """The lines below the headline: why, the picture, what was assumed."""
+    """The lines below the headline: the checkers, why, the picture, what was assumed."""
+    for name, part in answer.get("parts", {}).items():
+        yield f"  {word(part['valid'])}  {printable(name)}{_counts(part['details'])}"
+        if "unknown" in part and answer.get("unknown") != part["unknown"]:
+            yield f"    {printable(part['unknown']['sentence'])}"
     if answer["valid"] == "unknown" and "unknown" in answer:
         yield f"  {printable(answer['unknown']['sentence'])}"
         yield f"  {printable(answer['unknown']['remedy'])}"
@@ -58,10 +62,20 @@ def story(
         yield from _failure(failure, drawing if number == 0 else None)
     if len(failures) > failures_max:
         yield ""
-        yield f"  ... and {len(failures) - failures_max:,} more failing keys"
+        yield f"  ... and {len(failures) - failures_max:,} more failures"
     if answer["notes"]:
         yield ""
     yield from (f"  note: {printable(note)}" for note in answer["notes"])
+
+
+def _counts(details: dict[str, Any]) -> str:
+    """What a checker counted, as far as it is not nothing."""
+    counted = [
+        f"{name.removesuffix('_count').replace('_', ' ')} {value:,}"
+        for name, value in details.items()
+        if type(value) is int and value
+    ]
+    return f": {', '.join(counted)}" if counted else ""
 
 
 def drawing(history: History, counterexample: Counterexample) -> str:

@@ -378,4 +378,8 @@ def _again(history: History, verdict: Verdict) -> str:
     words = ["momus", "check", str(history.source)]
     if verdict.model:
         words += ["--model", verdict.model]
+    if verdict.checker == "compose":
+        searches = ("linearizable", "sequential") if verdict.model else ()
+        names = [name for name in verdict.parts if name not in searches]
+        words += ["--checker", ",".join(names)]
     return _labels.clip(_labels.visible(shlex.join(words)), 400)
