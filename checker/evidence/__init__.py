@@ -9,8 +9,11 @@ verdict = evidence.CHECKERS["unique-ids"]().check(history)
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
-from checker.evidence._compose import Composed, compose
+from checker.evidence._compose import Composed, compose, merged
+from checker.evidence._counter import Counter
+from checker.evidence._delivery import Delivery
 from checker.evidence._keyed import Keyed, has_keys, keyed
+from checker.evidence._lock_set import LockSet
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._registry import CHECKERS, PER_KEY, checker_of
@@ -27,7 +30,10 @@ __all__ = [
     "BoundedStaleness",
     "Checker",
     "Composed",
+    "Counter",
+    "Delivery",
     "Keyed",
+    "LockSet",
     "Monotonic",
     "Queue",
     "Set",
@@ -39,4 +45,5 @@ __all__ = [
     "compose",
     "has_keys",
     "keyed",
+    "merged",
 ]

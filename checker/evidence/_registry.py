@@ -13,6 +13,9 @@ from typing import Any, Final
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
+from checker.evidence._counter import Counter
+from checker.evidence._delivery import Delivery
+from checker.evidence._lock_set import LockSet
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._set import Set
@@ -25,6 +28,10 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "bounded-staleness": BoundedStaleness,
     "monotonic": Monotonic,
     "bank": Bank,
+    "counter": Counter,
+    "delivery": Delivery,
+    "lock-set": LockSet,
+    "monotonic": Monotonic,
     "set": Set,
     "set-full": SetFull,
     "queue": Queue,
