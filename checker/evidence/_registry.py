@@ -25,16 +25,15 @@ from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
-    "bounded-staleness": BoundedStaleness,
-    "monotonic": Monotonic,
     "bank": Bank,
+    "bounded-staleness": BoundedStaleness,
     "counter": Counter,
     "delivery": Delivery,
     "lock-set": LockSet,
     "monotonic": Monotonic,
+    "queue": Queue,
     "set": Set,
     "set-full": SetFull,
-    "queue": Queue,
     "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
     "vacuity": Vacuity,
