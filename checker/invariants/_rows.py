@@ -1,0 +1,209 @@
+"""What nodes said of themselves, as rows, and the words in which invariants speak of them.
+
+An observation is an event of the process ``observer`` whose value is an object:
+
+    {"asked": 1200, "role": "leader", "term": 3, "shards": {"s1": {"role": "primary", "term": 5}}}
+
+Each gives a row with its fields and the ``node``; of one that tells of ``shards`` there is a
+row for each of these instead, with the ``shard``, the shard's own fields and those of the
+node that it does not have itself.  What a row says held at some moment from `Row.begin` (when
+the node was asked) to `Row.end` (when the answer was there).  A system that tells what it did
+gives it a name, ``{"event": "trim", "shard": "s1", "offset": 40}``.
+
+`field` and `where` make terms and conditions of fields, in plain Python:
+
+    primary = where(role="primary") & ~where(state="DRAINING")
+    behind = field("commit") - field("applied")          # or any function of a row
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+
+from histories import OBSERVER, OK, History, Json, fault_windows
+
+MISSING: Final = object()
+"""What a term is where a row does not have its field."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One thing a node said: its `fields`, and between which moments (ns) it held."""
+
+    position: int
+    node: str | None
+    begin: int
+    end: int
+    fields: dict[str, Json]
+
+    def get(self, name: str) -> Any:
+        """A field, or `MISSING`; ``node`` is one, too."""
+        if name == "node":
+            return MISSING if self.node is None else self.node
+        return self.fields.get(name, MISSING)
+
+    def group(self, names: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The values of these fields as something to compare by; None where one is missing."""
+        found = tuple(self.get(name) for name in names)
+        return None if MISSING in found else tuple(repr(value) for value in found)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A value in a row: `of(row)`, or `MISSING`."""
+
+    words: str
+    of: Callable[[Row], Any]
+
+    def __sub__(self, other: Term) -> Term:
+        return Term(f"{self.words} - {other.words}", lambda row: _less(self.of(row), other.of(row)))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What holds of a row or does not; conditions combine by ``&``, ``|`` and ``~``."""
+
+    words: str
+    holds: Callable[[Row], bool]
+
+    def __call__(self, row: Row) -> bool:
+        return bool(self.holds(row))
+
+    def __and__(self, other: Condition) -> Condition:
+        return Condition(f"{self.words} and {other.words}", lambda row: self(row) and other(row))
+
+    def __or__(self, other: Condition) -> Condition:
+        return Condition(f"({self.words} or {other.words})", lambda row: self(row) or other(row))
+
+    def __invert__(self) -> Condition:
+        return Condition(f"not ({self.words})", lambda row: not self(row))
+
+
+AnyTerm: TypeAlias = str | Term
+AnyCondition: TypeAlias = Condition | Callable[[Row], bool]
+
+
+def field(name: str) -> Term:
+    """The field of this name."""
+    return Term(name, lambda row: row.get(name))
+
+
+def where(**fields: Json) -> Condition:
+    """Rows whose fields have these values; a tuple stands for any of its values."""
+    said = [
+        f"{name} is {' or '.join(map(str, value)) if isinstance(value, tuple) else value}"
+        for name, value in fields.items()
+    ]
+
+    def holds(row: Row) -> bool:
+        return all(
+            row.get(name) in value if isinstance(value, tuple) else row.get(name) == value
+            for name, value in fields.items()
+        )
+
+    return Condition(" and ".join(said) or "anything", holds)
+
+
+def same(one: str, other: str) -> Condition:
+    """Rows in which two fields are there and equal."""
+    return Condition(
+        f"{one} is {other}",
+        lambda row: row.get(one) is not MISSING and row.get(one) == row.get(other),
+    )
+
+
+def has(name: str) -> Condition:
+    """Rows that have this field, and not null in it."""
+    return Condition(f"{name} is there", lambda row: row.get(name) not in (MISSING, None))
+
+
+def term_of(term: AnyTerm) -> Term:
+    """A term by itself, or by the name of a field."""
+    return field(term) if isinstance(term, str) else term
+
+
+def condition_of(condition: AnyCondition) -> Condition:
+    """A condition by itself, or by any function of a row."""
+    if isinstance(condition, Condition):
+        return condition
+    return Condition(getattr(condition, "__name__", "it holds"), condition)
+
+
+def names_of(per: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The fields to group by; one may stand by itself."""
+    return (per,) if isinstance(per, str) else tuple(per)
+
+
+def rows_of(history: History) -> list[Row]:
+    """What nodes said, in the order of their answers; who did not answer said nothing."""
+    return list(_rows(history))
+
+
+def _rows(history: History) -> Iterator[Row]:
+    if OBSERVER not in history.process_names:
+        return
+    observer = -1 - history.process_names.index(OBSERVER)
+    for position in np.flatnonzero((history.process == observer) & (history.type == OK)).tolist():
+        value = history.value_of(int(history.value[position]))
+        if not isinstance(value, dict):
+            continue
+        end = int(history.time[position])
+        asked = value.get("asked")
+        begin = min(end, asked) if isinstance(asked, int) else end
+        code = int(history.node[position])
+        node = history.node_names[code] if code >= 0 else None
+        shards = value.get("shards")
+        if not isinstance(shards, dict):
+            yield Row(position, node, begin, end, value)
+            continue
+        own = {name: each for name, each in value.items() if name != "shards"}
+        for shard, told in shards.items():
+            fields = told if isinstance(told, dict) else {"state": told}
+            yield Row(position, node, begin, end, {**own, **fields, "shard": shard})
+
+
+@dataclass(frozen=True)
+class Calm:
+    """A time (ns) without any fault: from the healing of the last one to the next order."""
+
+    begin: int
+    end: int
+
+
+def healed(history: History) -> list[Calm]:
+    """The times after faults were healed, while no other one is in force; all, if none ever was."""
+    if not len(history):
+        return []
+    windows = fault_windows(history)
+    if not windows:
+        return from_start(history)
+    last = int(history.time[-1])
+    found: list[Calm] = []
+    for window in windows:
+        begin = window.stop
+        if begin is None or any(
+            other.start <= begin and (other.stop is None or other.stop > begin)
+            for other in windows
+            if other is not window
+        ):
+            continue
+        later = [
+            other.start if other.ordered is None else other.ordered
+            for other in windows
+            if other.start > begin
+        ]
+        found.append(Calm(begin, max(begin, min([last, *later]))))
+    return list(dict.fromkeys(found))
+
+
+def from_start(history: History) -> list[Calm]:
+    """The whole history, for runs in which nothing is hurt."""
+    return [Calm(int(history.time[0]), int(history.time[-1]))] if len(history) else []
+
+
+def _less(one: Any, other: Any) -> Any:
+    return MISSING if MISSING in (one, other) else one - other
