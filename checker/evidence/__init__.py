@@ -6,6 +6,7 @@ verdict = evidence.UniqueIds().check(history)
 verdict = evidence.CHECKERS["unique-ids"]().check(history)
 """
 
+from checker.evidence._availability import Availability
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
@@ -26,6 +27,7 @@ from checker.evidence._vacuity import Vacuity
 __all__ = [
     "CHECKERS",
     "PER_KEY",
+    "Availability",
     "Bank",
     "BoundedStaleness",
     "Checker",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from checker.evidence._availability import Availability
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
 from checker.evidence._checker import Checker
@@ -25,6 +26,7 @@ from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
+    "availability": Availability,
     "bank": Bank,
     "bounded-staleness": BoundedStaleness,
     "counter": Counter,
