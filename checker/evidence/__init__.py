@@ -9,6 +9,7 @@ verdict = evidence.CHECKERS["unique-ids"]().check(history)
 from checker.evidence._availability import Availability
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
+from checker.evidence._causal import Causal
 from checker.evidence._checker import Checker
 from checker.evidence._compose import Composed, compose, merged
 from checker.evidence._counter import Counter
@@ -18,6 +19,12 @@ from checker.evidence._lock_set import LockSet
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._registry import CHECKERS, PER_KEY, checker_of
+from checker.evidence._sessions import (
+    MonotonicReads,
+    MonotonicWrites,
+    ReadYourWrites,
+    WritesFollowReads,
+)
 from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
@@ -30,6 +37,7 @@ __all__ = [
     "Availability",
     "Bank",
     "BoundedStaleness",
+    "Causal",
     "Checker",
     "Composed",
     "Counter",
@@ -37,12 +45,16 @@ __all__ = [
     "Keyed",
     "LockSet",
     "Monotonic",
+    "MonotonicReads",
+    "MonotonicWrites",
     "Queue",
+    "ReadYourWrites",
     "Set",
     "SetFull",
     "TotalQueue",
     "UniqueIds",
     "Vacuity",
+    "WritesFollowReads",
     "checker_of",
     "compose",
     "has_keys",

@@ -13,12 +13,19 @@ from typing import Any, Final
 from checker.evidence._availability import Availability
 from checker.evidence._bank import Bank
 from checker.evidence._bounded_staleness import BoundedStaleness
+from checker.evidence._causal import Causal
 from checker.evidence._checker import Checker
 from checker.evidence._counter import Counter
 from checker.evidence._delivery import Delivery
 from checker.evidence._lock_set import LockSet
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
+from checker.evidence._sessions import (
+    MonotonicReads,
+    MonotonicWrites,
+    ReadYourWrites,
+    WritesFollowReads,
+)
 from checker.evidence._set import Set
 from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
@@ -29,19 +36,26 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "availability": Availability,
     "bank": Bank,
     "bounded-staleness": BoundedStaleness,
+    "causal": Causal,
     "counter": Counter,
     "delivery": Delivery,
     "lock-set": LockSet,
     "monotonic": Monotonic,
+    "monotonic-reads": MonotonicReads,
+    "monotonic-writes": MonotonicWrites,
     "queue": Queue,
+    "read-your-writes": ReadYourWrites,
     "set": Set,
     "set-full": SetFull,
     "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
     "vacuity": Vacuity,
+    "writes-follow-reads": WritesFollowReads,
 }
 
-PER_KEY: Final = frozenset({"set", "set-full", "queue", "total-queue", "delivery", "counter"})
+PER_KEY: Final = frozenset(
+    {"bank", "counter", "delivery", "monotonic", "queue", "set", "set-full", "total-queue"}
+)
 """Checkers of one object: where operations have keys, each key is judged by itself."""
 
 GROUP: Final = "momus.checkers"
