@@ -73,7 +73,7 @@ def checker_of(name: str, **settings: Any) -> Checker:
 
     Raises `ValueError` where nobody brings it, or it does not take these settings.
     """
-    make: Callable[..., Checker] | None = CHECKERS.get(name)
+    make: Callable[..., Checker] | None = CHECKERS.get(name) or _invariants().get(name)
     if make is None:
         make = _brought(name)
     try:
@@ -81,6 +81,13 @@ def checker_of(name: str, **settings: Any) -> Checker:
     except (TypeError, ValueError) as error:
         told = ", ".join(f"{key}={value!r}" for key, value in settings.items()) or "no settings"
         raise ValueError(f"the checker {name} cannot be made with {told}: {error}") from error
+
+
+def _invariants() -> Mapping[str, Callable[..., Checker]]:
+    """The ready invariants; they are built on this package, so they cannot be in the table."""
+    from checker.invariants import CHECKERS as INVARIANTS
+
+    return INVARIANTS
 
 
 def _brought(name: str) -> Callable[..., Checker]:
@@ -93,5 +100,5 @@ def _brought(name: str) -> Callable[..., Checker]:
                 f"{type(error).__name__}: {error}"
             ) from error
         return found
-    known = sorted({*CHECKERS, *entry_points(group=GROUP).names})
+    known = sorted({*CHECKERS, *_invariants(), *entry_points(group=GROUP).names})
     raise ValueError(f"unknown checker {name}; try one of {', '.join(known)}")
