@@ -29,7 +29,7 @@ from nemesis.targets import Target
 PERCENT_MAX: Final = 80
 _POLL_S: Final = 0.1
 _PATIENCE_S: Final = 10.0
-_BYTES_PER_S_LEAST: Final = 200 * MIB
+_BYTES_PER_S_LEAST: Final = 50 * MIB
 
 
 class MemoryBalloon(OfPressure):
