@@ -9,11 +9,12 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from checker._verdict import Counterexample, Unknown, Verdict, merge_valid
 from checker.evidence._checker import COUNTEREXAMPLES_MAX, Checker, shown, vacuous
 from checker.evidence._compose import safely
-from histories import History, Json
+from histories import History, Json, Texts
 
 PARTS_MAX: Final = 100
 """So many keys that are not valid have a part of their own."""
@@ -49,7 +50,9 @@ class Keyed:
             verdicts.append(part.valid)
             operations += part.operations
             for name, value in part.details.items():
-                if type(value) is int:
+                if type(value) is int and name.endswith("_max"):
+                    totals[name] = max(totals.get(name, value), value)
+                elif type(value) is int:
                     totals[name] = totals.get(name, 0) + value
             if part.valid is True:
                 continue
@@ -96,8 +99,9 @@ def has_keys(history: History) -> bool:
 def by_key(history: History) -> Iterator[tuple[Json, History]]:
     """The clients' events of each key, in the order in which the keys are first met.
 
-    All slices are cut from one copy of the columns, sorted by key, so this takes linear time
-    however many keys there are.
+    All slices are cut from one copy of the columns, sorted by key, and each has a table of its
+    own values only, so this (and what checkers do with the slices) takes linear time however
+    many keys there are.
     """
     chosen = np.flatnonzero(history.process >= 0)
     order = chosen[np.argsort(history.key[chosen], kind="stable")]
@@ -117,4 +121,15 @@ def by_key(history: History) -> Iterator[tuple[Json, History]]:
     for n in np.argsort(order[starts], kind="stable").tolist():
         start, stop = int(starts[n]), int(stops[n])
         mine = {name: column[start:stop] for name, column in columns.items()}
-        yield history.key_of(int(key[start])), replace(history, **mine)
+        mine["value"], values = _own_values(mine["value"], history.values)
+        yield history.key_of(int(key[start])), replace(history, **mine, values=values)
+
+
+def _own_values(codes: npt.NDArray[np.int32], values: Texts) -> tuple[npt.NDArray[np.int32], Texts]:
+    """The codes in a table of just these values, and the table."""
+    distinct, number = np.unique(codes, return_inverse=True)
+    nulls = int(len(distinct) > 0 and distinct[0] < 0)
+    texts = [values[code] for code in distinct[nulls:].tolist()]
+    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return (number - nulls).astype(np.int32), Texts(offsets.tobytes(), b"".join(texts))

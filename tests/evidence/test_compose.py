@@ -15,6 +15,7 @@ import pytest
 import checker
 from checker import Counterexample, Verdict
 from checker.evidence import CHECKERS, Checker, Set, UniqueIds, checker_of, compose, keyed
+from checker.evidence._keyed import by_key
 from histories import History, Op
 from tests.checker.drawing import drawn
 
@@ -202,6 +203,18 @@ def test_a_slice_has_its_own_pairs() -> None:
         ]
     )
     assert keyed(Set()).check(history).valid is True
+
+
+def test_a_slice_knows_its_own_values_only() -> None:
+    """Else each of many keys would cost as much as the values of all."""
+    history = History.from_ops(
+        [*_done("add", 1, "x"), *_done("add", 2, "y"), *_done("read", [2, 3], "y")]
+    )
+    (x, of_x), (y, of_y) = by_key(history)
+    assert (x, list(of_x.values), of_x.value.tolist()) == ("x", [b"1"], [0, 0])
+    assert (y, list(of_y.values)) == ("y", [b"2", b"[2,3]"])
+    assert [event.value for event in of_y] == [2, 2, None, [2, 3]]
+    assert [event.index for event in of_y] == [2, 3, 4, 5]
 
 
 def test_without_any_operation_there_is_no_verdict() -> None:
