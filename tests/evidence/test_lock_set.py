@@ -168,3 +168,18 @@ def test_as_many_overlaps_are_found_as_were_planted(clashes: list[bool]) -> None
         ops += [*acquire, *release] if clash else [*release, *acquire]
     verdict = LockSet().check(History.from_ops(ops))
     assert verdict.details["overlaps_count"] == sum(clashes)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=30))
+def test_a_lock_is_judged_as_its_definition_reads(steps: list[tuple[int, int]]) -> None:
+    """Each process in turn acquires a lock it does not hold, or releases one it does."""
+    held: set[tuple[int, int]] = set()
+    ops: list[Op] = []
+    overlaps = 0
+    for process, lock in steps:
+        f = "release" if (process, lock) in held else "acquire"
+        overlaps += f == "acquire" and any(other == lock for _, other in held)
+        held ^= {(process, lock)}
+        ops += [Op(f, None, lock, process=process), Op(f, None, lock, "ok", process)]
+    verdict = LockSet().check(History.from_ops(ops))
+    assert verdict.details["overlaps_count"] == overlaps

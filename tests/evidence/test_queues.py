@@ -277,3 +277,48 @@ def test_as_many_troubles_are_found_as_were_planted(put: list[int], drains: int,
 
 def _by_one(op: Op) -> Op:
     return Op(op.f, op.value, None, op.type, 0)
+
+
+# --- a slow oracle ---------------------------------------------------------------------------
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["enqueue", "dequeue"]),
+        st.integers(0, 2),
+        st.sampled_from(["ok", "ok", "ok", "fail", "info"]),
+        st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=14,
+)
+
+
+@given(STEPS)
+def test_a_queue_is_judged_as_its_definition_reads(steps: list[tuple[Any, ...]]) -> None:
+    """`lasts` lets operations of several processes overlap."""
+    ops: list[Op] = []
+    waiting: list[tuple[int, Op]] = []
+    for process, (f, element, type, lasts) in enumerate(steps):
+        ops.append(Op(f, element if f == "enqueue" else None, process=process))
+        waiting.append((process + lasts, Op(f, element, process=process, type=type)))
+        ops += [op for until, op in waiting if until <= process]
+        waiting = [each for each in waiting if each[0] > process]
+    history = History.from_ops([*ops, *(op for _, op in waiting)])
+    verdict = Queue().check(history)
+    excess: Counter[Json] = Counter()
+    events = list(history)
+    tried: Counter[Json] = Counter()
+    got: Counter[Json] = Counter()
+    for position, event in enumerate(events):
+        if event.f == "enqueue" and event.type == "invoke":
+            if events[history.pairs[position]].type != "fail":
+                tried[event.value] += 1
+        elif event.f == "dequeue" and event.type == "ok":
+            got[event.value] += 1
+            ahead = got[event.value] - tried[event.value]
+            excess[event.value] = max(excess[event.value], ahead)
+    found: Counter[Json] = Counter()
+    for kind in ("unexpected", "duplicated", "early"):
+        for each in verdict.details[kind]:
+            found[each["element"]] += each["times"]
+    assert found == +excess
