@@ -16,6 +16,8 @@ from checker.evidence._counter import Counter
 from checker.evidence._delivery import Delivery
 from checker.evidence._keyed import Keyed, has_keys, keyed
 from checker.evidence._lock_set import LockSet
+from checker.evidence._log import Log
+from checker.evidence._long_fork import LongFork
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._registry import CHECKERS, PER_KEY, checker_of
@@ -44,6 +46,8 @@ __all__ = [
     "Delivery",
     "Keyed",
     "LockSet",
+    "Log",
+    "LongFork",
     "Monotonic",
     "MonotonicReads",
     "MonotonicWrites",

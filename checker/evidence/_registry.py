@@ -18,6 +18,8 @@ from checker.evidence._checker import Checker
 from checker.evidence._counter import Counter
 from checker.evidence._delivery import Delivery
 from checker.evidence._lock_set import LockSet
+from checker.evidence._log import Log
+from checker.evidence._long_fork import LongFork
 from checker.evidence._monotonic import Monotonic
 from checker.evidence._queue import Queue
 from checker.evidence._sessions import (
@@ -40,6 +42,8 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "counter": Counter,
     "delivery": Delivery,
     "lock-set": LockSet,
+    "log": Log,
+    "long-fork": LongFork,
     "monotonic": Monotonic,
     "monotonic-reads": MonotonicReads,
     "monotonic-writes": MonotonicWrites,
