@@ -32,6 +32,7 @@ from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
+from checker.evidence._watch import Watch
 
 __all__ = [
     "CHECKERS",
@@ -58,6 +59,7 @@ __all__ = [
     "TotalQueue",
     "UniqueIds",
     "Vacuity",
+    "Watch",
     "WritesFollowReads",
     "checker_of",
     "compose",

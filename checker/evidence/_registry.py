@@ -33,6 +33,7 @@ from checker.evidence._set_full import SetFull
 from checker.evidence._total_queue import TotalQueue
 from checker.evidence._unique_ids import UniqueIds
 from checker.evidence._vacuity import Vacuity
+from checker.evidence._watch import Watch
 
 CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "availability": Availability,
@@ -54,6 +55,7 @@ CHECKERS: Final[Mapping[str, Callable[..., Checker]]] = {
     "total-queue": TotalQueue,
     "unique-ids": UniqueIds,
     "vacuity": Vacuity,
+    "watch": Watch,
     "writes-follow-reads": WritesFollowReads,
 }
 
