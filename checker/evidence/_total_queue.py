@@ -150,7 +150,7 @@ def _lost(history: History, elements: Any, puts: Additions, out: Taken) -> Count
     never = "never came out" if not came else f"came out {came} times only"
     where = "the queue was found empty afterwards"
     if len(out.event):
-        where += f" (what came out last, did {moment(history, int(out.event.max()))})"
+        where += f" (the last one came out {moment(history, int(out.event.max()))})"
     sentence = (
         f"The element {shown(out.lists.value(one))} is lost: {described(history, told)} "
         f"acknowledged it, and it {never}, though {where}"
