@@ -83,7 +83,7 @@ class _Indexes:
 
 
 def _crashed(history: History, classes: Sequence[Any], klass: int, count: int) -> Json:
-    f, argument = (int(column[klass]) for column in classes[:2])
+    f, argument = classes[0].item(klass), classes[1].item(klass)
     return {"f": history.f_names[f], "value": history.value_of(argument), "times": count}
 
 
@@ -161,7 +161,7 @@ def _alternatives(states: Sequence[Json], complete: bool) -> str:
 def _evidence(history: History, invocations: set[int]) -> list[Event]:
     """The events of these operations in their order, invocations and completions."""
     completions = {int(history.pairs[position]) for position in invocations}
-    return [history[position] for position in sorted(invocations | completions) if position >= 0]
+    return history.at([each for each in sorted(invocations | completions) if each >= 0])
 
 
 def shown_value(value: Json) -> str:
