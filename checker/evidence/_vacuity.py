@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from checker._verdict import Unknown, Verdict
 from checker.evidence._checker import (
@@ -271,7 +272,7 @@ def _alive_together(history: History, ops: Operations) -> int:
     """How many processes with a success lived at the same time, from first event to last."""
     if not len(ops):
         return 0
-    which = history.process[ops.invoked]
+    which: npt.NDArray[np.int64] = history.process[ops.invoked].astype(np.int64)
     size = int(which.max()) + 1
     if size > _SPREAD_MAX * len(which) + 1_000:
         numbers, which = np.unique(which, return_inverse=True)
