@@ -16,7 +16,7 @@ import numpy.typing as npt
 from checker.evidence._before import Numbers
 from checker.evidence._checker import Operations, named, operations, shown
 from checker.evidence._numbers import ABSENT, bytes_of, firsts_of, integers_at
-from histories import FAIL, History, Json, canonical
+from histories import FAIL, OK, History, Json, canonical
 
 SENDS: Final = ("send", "append")
 POLLS: Final = ("poll", "read", "txn")
@@ -164,7 +164,7 @@ class _Reader:
         return chosen, both[0], both[1]
 
     def _take(self, row: int, f: str, value: Json, own: int) -> None:
-        outcome = "sent" if self.ops.ok[row] else "tried"
+        outcome = "sent" if self.ops.outcome[row] == OK else "tried"
         if self.ops.outcome[row] == FAIL:
             outcome = "failed"
         if isinstance(value, list) and value and all(_is_step(step) for step in value):

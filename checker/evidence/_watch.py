@@ -18,7 +18,7 @@ from checker.evidence._checker import (
     vacuous,
     verdict,
 )
-from histories import FAIL, History, Json, canonical
+from histories import FAIL, OK, History, Json, canonical
 
 _SENTENCES: Final = {
     "ordered": "A watch told an older event after a newer one, or one before its beginning",
@@ -127,8 +127,8 @@ class _Told:
         self.written = len(writes) > 0
         self.logs: list[tuple[int | None, list[Json], int | None]] = []
         self.keys = [canonical(history.key_of(int(code))) for code in history.key[watches.invoked]]
-        for row in range(len(writes)):
-            self._write(writes, row)
+        for row, event in enumerate(writes.told.tolist()):
+            self._write(writes, row, event)
         for event in watches.completed.tolist():
             self.logs.append(_log(history.value_of(int(history.value[event]))))
             for item in self.logs[-1][1]:
@@ -141,15 +141,14 @@ class _Told:
         for where in self.revisions[None]:
             self.revisions.setdefault(where[1], []).append(where)
 
-    def _write(self, writes: Operations, row: int) -> None:
+    def _write(self, writes: Operations, row: int, event: int) -> None:
         history = self.history
         key = canonical(history.key_of(int(history.key[writes.invoked[row]])))
-        event = int(writes.told[row])
         value = history.value_of(int(history.value[event]))
         if writes.outcome[row] == FAIL:
             return
         pair = isinstance(value, list) and len(value) == 2
-        if pair and type(value[0]) is int and writes.ok[row]:
+        if pair and type(value[0]) is int and writes.outcome[row] == OK:
             self.known[(value[0], key)] = (canonical(value[1]), event)
             return
         # Its revision is not known, so an event with its value may be its.
