@@ -235,8 +235,14 @@ def _gaps(known: Records) -> Records:
     return known.where(known.offset - before > 1)
 
 
+def _event(log: Told, op: np.int64) -> int:
+    """The event that tells most of an operation."""
+    completed = int(log.ops.completed[op])
+    return completed if completed >= 0 else int(log.ops.invoked[op])
+
+
 def _told(log: Told, records: Records, n: int) -> dict[str, Any]:
-    event = int(log.ops.told[records.op[n]])
+    event = _event(log, records.op[n])
     offset = int(records.offset[n])
     return {
         "key": log.keys[int(records.key[n])],
@@ -249,7 +255,7 @@ def _told(log: Told, records: Records, n: int) -> dict[str, Any]:
 
 def _counterexample(log: Told, kind: str, records: Records, seen: Records) -> Counterexample:
     one = _told(log, records, 0)
-    event = int(log.ops.told[records.op[0]])
+    event = _event(log, records.op[0])
     everything = _joined(seen, log.sent, log.empty)
     same_key = everything.key == records.key[0]
     same = same_key & (
@@ -263,7 +269,7 @@ def _counterexample(log: Told, kind: str, records: Records, seen: Records) -> Co
         process = log.history.process[log.ops.invoked[everything.op]]
         mine = same_key & (process == one["process"]) & (everything.op < records.op[0])
         shows = np.append(np.unique(everything.op[mine])[-1:], records.op[0])
-    events = [event, *(int(log.ops.told[op]) for op in shows[:10])]
+    events = [event, *(_event(log, op) for op in shows[:10])]
     sentence = (
         f"{_SENTENCES[kind]}: {shown(one['element'])} at offset {one['offset']} of key "
         f"{shown(one['key'])}, {described(log.history, event)}; {len(records)} are like it."
