@@ -31,6 +31,9 @@ from nemesis._pressed import family
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
+AS_ROOT = os.geteuid() == 0
+"""Our own processes are looked at without root, too."""
+
 FAULTS: dict[str, Callable[[Any], Fault]] = {
     "cpu-quota": CpuQuota,
     "memory-limit": lambda system: MemoryLimit(system, attributes={"megabytes": 48}),
@@ -80,7 +83,7 @@ async def stop_all(system: Any, hosts: Sequence[Host]) -> None:
 
 async def state_of(host: Host) -> list[tuple[Any, ...]]:
     """The daemon's processes, with the groups that they are in and their limits."""
-    members = (await family(host, "sleepers", sudo=True)).members
+    members = (await family(host, "sleepers", sudo=AS_ROOT)).members
     return [(each.pid, each.start, each.cgroups, each.soft, each.hard) for each in members]
 
 
@@ -290,7 +293,7 @@ def test_a_limit_below_what_is_used_is_refused_unless_asked_for(
         argv = [sys.executable, "-c", holding]
         await hosts[0].start("sleepers", argv)
         async with asyncio.timeout(20):
-            while (await family(hosts[0], "sleepers", sudo=True)).members[0].resident < 64 << 20:
+            while (await family(hosts[0], "sleepers", sudo=AS_ROOT)).members[0].resident < 64 << 20:
                 await asyncio.sleep(0.05)
         async with at_work(system, hosts, journal, FAULTS["memory-limit"](system)) as order:
             done = await order("start-memory-limit", {"targets": ["n1"]})
@@ -388,9 +391,9 @@ def test_a_forged_pid_file_does_not_make_a_family_of_all_processes(
     async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         del journal
         await system.start(hosts[0])
-        boot = (await family(hosts[0], "sleepers", sudo=True)).boot
+        boot = (await family(hosts[0], "sleepers", sudo=AS_ROOT)).boot
         init = Path("/proc/1/stat").read_text().rpartition(")")[2].split()[19]
         await hosts[0].write(f"{hosts[0].directory}/forged.pid", f"1 {init} {boot}\n".encode())
-        assert (await family(hosts[0], "forged", sudo=True)).members == ()
+        assert (await family(hosts[0], "forged", sudo=AS_ROOT)).members == ()
 
     on_local(1, scenario)
