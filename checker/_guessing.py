@@ -82,9 +82,16 @@ class Guessing(Asking):
         self.kinds = kinds
         self.guess: Guess | None = None
 
+    def __call__(self, state: int, klass: int) -> int:
+        """As ever; raises `Refuted` where a call changes what it was guessed to leave."""
+        return self._held_to_the_guess(state, klass, super().__call__(state, klass))
+
     def numbered(self, state: int, klass: int, after: object) -> int:
         """As ever; raises `Refuted` where a call changes what it was guessed to leave."""
-        number = super().numbered(state, klass, after)
+        return self._held_to_the_guess(state, klass, super().numbered(state, klass, after))
+
+    def _held_to_the_guess(self, state: int, klass: int, number: int) -> int:
+        """Every answer comes by here, also one that was known before there was a guess."""
         if self.guess is not None and number not in (-1, state) and self.guess.read_only[klass]:
             raise Refuted(klass)
         return number

@@ -134,6 +134,7 @@ def search_guessing(
 
     refuted: list[int] = []
     while len(refuted) < _REFUTED_MAX:
+        asking.guess = None  # or asking for the next would be held to the one that was refuted
         asking.guess = guessed(asking, np.array(read_only, np.bool_), refuted)
         if asking.guess is None:
             break

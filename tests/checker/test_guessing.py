@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checker import ILLEGAL, Call, Model, linearizable, verify
 from checker import _guessing as guessing
@@ -83,6 +84,32 @@ def test_models_drawn_at_random_are_judged_as_they_are_defined(
         assert verify(history, model, verdict.certificates) is None
 
 
+@settings(max_examples=200)
+@given(models(), histories(), st.integers(0, 30))
+def test_also_where_states_are_lists_and_some_answers_were_known_before(
+    model: Model, history: History, asked_max: int
+) -> None:
+    """Then every answer comes by way of `Asking`, which may know it without asking again."""
+
+    def step(state: Any, call: Call) -> Any:
+        after = model.step(state[0], call)
+        return ILLEGAL if after is ILLEGAL else [after]
+
+    boxed = Model("in lists", [model.initial], step)
+    expected = by_definition(operations(history), defined_by(model), model.initial)
+    with (
+        mock.patch.object(searching, "_ASKED_MAX", asked_max),
+        mock.patch.object(guessing, "CLASSES_MIN", 0),
+        mock.patch.object(guessing, "_LEGAL_MIN", 1),
+        mock.patch.object(guessing, "_CALLS", 1),
+        mock.patch.object(guessing, "_STATES", 1),
+    ):
+        verdict = linearizable(history, boxed, core=False)
+    assert verdict.valid is expected
+    if expected:
+        assert verify(history, boxed, verdict.certificates) is None
+
+
 def test_a_read_of_a_register_is_guessed_to_change_nothing_and_to_need_its_own_state() -> None:
     with eagerly() as made:
         assert linearizable(in_turn(*usual(1)), Model("register", 0, register)).valid is True
@@ -125,3 +152,30 @@ def test_a_step_that_cannot_be_taken_in_some_states_stops_the_guessing_only() ->
     with eagerly() as made:
         assert linearizable(in_turn(*usual(4)), Model("touchy", 0, touchy)).valid is True
     assert made == [None]
+
+
+def test_what_was_answered_before_there_was_a_guess_refutes_it_as_well() -> None:
+    def once(state: Any, call: Call) -> Any:
+        # States are lists, so the engine asks for each answer by way of `Asking`; the one
+        # read that changes something does so in the initial state, which was looked at first.
+        if call.f == "read" and call.result == "first":
+            return ["changed"] if state == [0] else ILLEGAL
+        if call.f == "write":
+            return [call.argument]
+        return state if state == [call.result] else ILLEGAL
+
+    done: list[tuple[str, Json]] = [("read", "first")]
+    for value in range(1, 40):
+        done += [("write", value), ("read", value)]
+    model = Model("once", [0], once)
+    with (
+        mock.patch.object(guessing, "CLASSES_MIN", 0),
+        mock.patch.object(guessing, "_LEGAL_MIN", 1),
+        mock.patch.object(
+            guessing, "_some", lambda _random, members, count: members[1 : count + 1]
+        ),
+        mock.patch.object(searching, "_ASKED_MAX", 100),
+    ):
+        assert linearizable(in_turn(*done), model).valid is True
+        unread = in_turn(("read", "first"), ("read", 0), *done[1:])
+        assert linearizable(unread, model).valid is False
