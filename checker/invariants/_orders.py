@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import pairwise
@@ -216,22 +217,29 @@ def _ordered(
         breaks: list[Break] = []
         judged = 0
         for group in _grouped(rows, names).values():
-            last: tuple[Any, Row] | None = None
-            for row in group:
+            # Answers that crossed each other held in no known order, so each is compared with
+            # the greatest of those that had ended when it was asked for.
+            greatest: tuple[Any, Row] | None = None
+            crossing: list[tuple[int, int, Any, Row]] = []
+            for row in sorted(group, key=lambda row: row.begin):
                 number = term.of(row)
                 if number is MISSING or number is None:
                     continue
                 judged += 1
-                # Answers that crossed each other held in no known order.
-                if last is not None and last[1].end <= row.begin and not fits(last[0], number):
+                while crossing and crossing[0][0] <= row.begin:
+                    _, _, ended, teller = heapq.heappop(crossing)
+                    if greatest is None or ended > greatest[0]:
+                        greatest = (ended, teller)
+                if greatest is not None and not fits(greatest[0], number):
                     breaks.append(
                         Break(
-                            f"{term.words}{whose(names, row)} {verb}: {last[0]} "
-                            f"{at(history, last[1])}, then {number} {at(history, row)}.",
-                            (last[1].position, row.position),
+                            f"{term.words}{whose(names, row)} {verb}: {greatest[0]} "
+                            f"{at(history, greatest[1])}, then {number} {at(history, row)}.",
+                            (greatest[1].position, row.position),
                         )
                     )
-                last = (number, row)
+                    greatest = None  # it is told once, and what follows is held to the new
+                heapq.heappush(crossing, (row.end, judged, number, row))
         return judged, breaks
 
     return Invariant(f"{name}({term.words})", look, f"{term.words}, {', '.join(names)}")

@@ -47,6 +47,13 @@ def test_answers_that_overlap_have_no_order() -> None:
     assert story.judged(inv.terms_never_go_back()) is True
 
 
+def test_an_answer_in_between_that_overlaps_both_hides_nothing() -> None:
+    story = Story().says(10, "n1", term=3).says(20, "n1", took=15, term=2)
+    assert story.says(30, "n1", term=3).judged(inv.terms_never_go_back()) is True
+    story = Story().says(10, "n1", term=3).says(20, "n1", took=15, term=2)
+    assert story.says(30, "n1", term=2).judged(inv.terms_never_go_back()) is False
+
+
 def test_what_increases_does_not_stay() -> None:
     story = Story().says(10, "n1", epoch=1).says(20, "n1", epoch=1)
     assert story.judged(inv.never_decreases("epoch")) is True
