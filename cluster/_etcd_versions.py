@@ -9,9 +9,10 @@ and then the older program takes over, one member after the other.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,54 +86,58 @@ class EtcdVersions:
 
         Nothing is to be done unless the cluster as a whole is newer, or on its way down.
         """
-        deadline = time.monotonic() + _CHANGE_TIMEOUT_S
-        wanted, said = minor(version), "nothing yet"
-        for turn in range(1_000_000):
-            try:
-                told = await asyncio.gather(*map(self.told, members))
-                if self._fits(told, wanted):
-                    return
-                asked = members[turn % len(members)]
-                said = f"versions are {told}"
-                if self._risen(told, wanted):
-                    target = f"{wanted[0]}.{wanted[1]}"
-                    await self._order(asked, {"action": "ENABLE", "version": target})
-            except (EtcdApiError, OSError) as error:
-                said = str(error) or type(error).__name__
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(_POLL_S)
-        raise HostError(
-            "etcd",
-            f"the cluster did not get ready for {version} within {_CHANGE_TIMEOUT_S:g} s: {said}",
-            "look into the leader's log",
-        )
+        wanted = minor(version)
+
+        async def ready(told: Sequence[Told], asked: Host) -> bool:
+            if self._fits(told, wanted):
+                return True
+            if self._risen(told, wanted):
+                target = f"{wanted[0]}.{wanted[1]}"
+                await self._order(asked, {"action": "ENABLE", "version": target})
+            return False
+
+        await self._until(members, ready, f"get ready for {version}")
 
     async def finish(self, members: Sequence[Host], version: str) -> None:
         """Wait until the cluster as a whole works at this version's level, all being of it.
 
         A downgrade that was ordered before, and whose end nobody has noticed, is called off.
         """
-        deadline = time.monotonic() + _CHANGE_TIMEOUT_S
         level = minor(version)
-        for turn in range(1_000_000):
+
+        async def risen(told: Sequence[Told], asked: Host) -> bool:
+            if all(minor(each.cluster) == level for each in told):
+                return True
+            if any(each.downgrading for each in told):
+                await self._order(asked, {"action": "CANCEL"})
+            return False
+
+        await self._until(members, risen, f"become {version}")
+
+    async def _until(
+        self,
+        members: Sequence[Host],
+        done: Callable[[Sequence[Told], Host], Awaitable[bool]],
+        what: str,
+    ) -> None:
+        """Look at the members again and again, and let `done` order something of one of them,
+        each in turn; `HostError` if that does not help in time."""
+        deadline = time.monotonic() + _CHANGE_TIMEOUT_S
+        for asked in itertools.cycle(members):
             try:
                 told = await asyncio.gather(*map(self.told, members))
-                if all(minor(each.cluster) == level for each in told):
-                    return
                 said = f"versions are {told}"
-                if any(each.downgrading for each in told):
-                    await self._order(members[turn % len(members)], {"action": "CANCEL"})
+                if await done(told, asked):
+                    return
             except (EtcdApiError, OSError) as error:
                 said = str(error) or type(error).__name__
             if time.monotonic() > deadline:
-                break
+                raise HostError(
+                    "etcd",
+                    f"the cluster did not {what} within {_CHANGE_TIMEOUT_S:g} s: {said}",
+                    "look into the leader's log",
+                )
             await asyncio.sleep(_POLL_S)
-        raise HostError(
-            "etcd",
-            f"the cluster did not become {version} within {_CHANGE_TIMEOUT_S:g} s: {said}",
-            "look into the leader's log",
-        )
 
     @staticmethod
     def _fits(told: Sequence[Told], wanted: tuple[int, int]) -> bool:

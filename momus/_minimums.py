@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from momus._exits import Refusal
+from momus._quantities import numbers_said
 
 if TYPE_CHECKING:
     from checker import Verdict
@@ -28,18 +29,7 @@ def minimums_said(text: str | None) -> dict[str, float] | None:
     """The minimums in a list like ``operation=10,clients=2``; None if nothing is said."""
     if text is None:
         return None
-    found: dict[str, float] = {}
-    for word in text.split(","):
-        name, _, number = (part.strip() for part in word.partition("="))
-        if not name and not number:
-            continue
-        try:
-            found[name] = float(number)
-        except ValueError:
-            raise Refusal(
-                f"{word.strip()!r} is no minimum; try --minimums operation=10,clients=2"
-            ) from None
-    return checked(found)
+    return checked(numbers_said(text, "minimum", "--minimums operation=10,clients=2"))
 
 
 def checked(minimums: Mapping[str, Any]) -> dict[str, float]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from momus._exits import Refusal
+
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "min": 60.0}
 _SECONDS |= {"h": 3600.0}
 _BYTES = {"": 1, "b": 1} | {
@@ -86,3 +88,17 @@ def seconds_text(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+
+
+def numbers_said(text: str, what: str, example: str) -> dict[str, float]:
+    """The numbers in a list like ``kill=3,partition=1``; raises `Refusal` for anything else."""
+    found: dict[str, float] = {}
+    for word in text.split(","):
+        name, _, number = (part.strip() for part in word.partition("="))
+        if not name and not number:
+            continue
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise Refusal(f"{word.strip()!r} is no {what}; try {example}") from None
+    return found

@@ -20,6 +20,7 @@ from momus._faults import USUAL
 from momus._judge import Request
 from momus._minimums import minimums_said
 from momus._plan import Plan
+from momus._quantities import numbers_said
 from momus._replay import plan_again
 from momus._script import faults_of, steps_of
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
@@ -225,17 +226,7 @@ def schedule_named(name: str | None, *, in_turns: bool, at_once: int | None) -> 
 
 def weights_said(text: str | None) -> tuple[tuple[str, float], ...]:
     """The weights in a list like ``kill=3,partition=1``."""
-    found: dict[str, float] = {}
-    for word in (text or "").split(","):
-        name, _, number = (part.strip() for part in word.partition("="))
-        if not name and not number:
-            continue
-        try:
-            found[name] = float(number)
-        except ValueError:
-            raise Refusal(
-                f"{word.strip()!r} is no weight of a fault; try --weights kill=3,partition=1"
-            ) from None
+    found = numbers_said(text or "", "weight of a fault", "--weights kill=3,partition=1")
     return tuple(found.items())
 
 

@@ -9,32 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cluster import Host, HostError
 from histories import Json
 from nemesis import targets as targets_module
 from nemesis._debts import ask_each, on_each
 from nemesis._disk_rules import SOUND
-from nemesis._disks import OfDisks, OnDisk, proof_of
+from nemesis._disks import DiskKind, OfDisks, OnDisk, proof_of
 from nemesis._fault import Order, Proof
 from nemesis.targets import Target
 
 REWRITTEN: Final = "rewritten"
 
 
-class _Kind(NamedTuple):
-    """What the file system calls it, the word for a disk that has it, and its attributes."""
-
-    order: str
-    word: str
-    defaults: Mapping[str, Json]
-
-
-DISK_DAMAGE: Final[Mapping[str, _Kind]] = MappingProxyType(
+DISK_DAMAGE: Final[Mapping[str, DiskKind]] = MappingProxyType(
     {
-        "disk-bit-flips": _Kind("flip", "flipped", {"files": ["*"], "bits": 4}),
-        "disk-truncate": _Kind("cut", "truncated", {"files": ["*"], "bytes": 4096}),
+        "disk-bit-flips": DiskKind("flip", "flipped", {"files": ["*"], "bits": 4}),
+        "disk-truncate": DiskKind("cut", "truncated", {"files": ["*"], "bytes": 4096}),
     }
 )
 
@@ -58,9 +50,7 @@ class DiskDamage(OfDisks):
         attributes: Mapping[str, Json] | None = None,
         name: str | None = None,
     ) -> None:
-        if kind not in DISK_DAMAGE:
-            raise ValueError(f"no disk does {kind!r}; known are {', '.join(DISK_DAMAGE)}")
-        self._kind = DISK_DAMAGE[kind]
+        self._kind = DiskKind.of(kind, DISK_DAMAGE)
         self.broken = frozenset({self._kind.word, REWRITTEN})
         self.defaults = self._kind.defaults
         self._places: dict[str, list[Json]] = {}

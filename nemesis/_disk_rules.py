@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cluster import Host
 from histories import Json
 from nemesis import targets as targets_module
 from nemesis._debts import ask_each, on_each
-from nemesis._disks import OfDisks, OnDisk, proof_of
+from nemesis._disks import DiskKind, OfDisks, OnDisk, proof_of
 from nemesis._fault import Order, Proof
 from nemesis.targets import Target
 
@@ -29,22 +29,14 @@ _SHORT_OF: Final = 0.9
 """Which part of the promised delay must show."""
 
 
-class _Kind(NamedTuple):
-    """What the file system calls it, the word for a disk that has it, and its attributes."""
-
-    rule: str
-    word: str
-    defaults: Mapping[str, Json]
-
-
-DISK_RULES: Final[Mapping[str, _Kind]] = MappingProxyType(
+DISK_RULES: Final[Mapping[str, DiskKind]] = MappingProxyType(
     {
-        "disk-fill": _Kind("fill", "full", {"overwrites": False}),
-        "disk-slow": _Kind("slow", "slow", {"read": 10, "write": 10, "sync": 100, "jitter": 0}),
-        "disk-read-errors": _Kind(
+        "disk-fill": DiskKind("fill", "full", {"overwrites": False}),
+        "disk-slow": DiskKind("slow", "slow", {"read": 10, "write": 10, "sync": 100, "jitter": 0}),
+        "disk-read-errors": DiskKind(
             "read-errors", "unreadable", {"probability": 0.1, "files": ["*"]}
         ),
-        "disk-write-errors": _Kind(
+        "disk-write-errors": DiskKind(
             "write-errors", "unwritable", {"probability": 0.1, "files": ["*"]}
         ),
     }
@@ -71,9 +63,7 @@ class DiskFault(OfDisks):
         attributes: Mapping[str, Json] | None = None,
         name: str | None = None,
     ) -> None:
-        if kind not in DISK_RULES:
-            raise ValueError(f"no disk does {kind!r}; known are {', '.join(DISK_RULES)}")
-        self._kind = DISK_RULES[kind]
+        self._kind = DiskKind.of(kind, DISK_RULES)
         self.broken = frozenset({self._kind.word})
         self.defaults = self._kind.defaults
         self._struck: dict[str, Mapping[str, Any]] = {}
@@ -91,7 +81,7 @@ class DiskFault(OfDisks):
         async def strike(host: Host) -> None:
             place = await self._owe(host, {"attributes": attributes})
             self._struck[host.name] = attributes
-            rule: dict[str, Json] = {"do": "set", "kind": self._kind.rule, **attributes}
+            rule: dict[str, Json] = {"do": "set", "kind": self._kind.order, **attributes}
             await self._strike(host, place, {**rule, "seed": order.detail["seed"]})
 
         return await on_each(self._hosts(order.targets), strike)

@@ -13,7 +13,7 @@ import posixpath
 import uuid
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from cluster import FaultyDisk, HasDisk, Host, HostError, Unsupported
 from cluster.disk import _client
@@ -41,6 +41,21 @@ class OnDisk(Protocol):
     def disk(self) -> FaultyDisk | None: ...
     async def kill(self, host: Host) -> object: ...
     async def start(self, host: Host) -> object: ...
+
+
+class DiskKind(NamedTuple):
+    """What the file system calls it, the word for a disk that has it, and its attributes."""
+
+    order: str
+    word: str
+    defaults: Mapping[str, Json]
+
+    @staticmethod
+    def of(name: str, known: Mapping[str, DiskKind]) -> DiskKind:
+        """The kind of this name; ValueError if there is none."""
+        if name not in known:
+            raise ValueError(f"no disk does {name!r}; known are {', '.join(known)}")
+        return known[name]
 
 
 class OfDisks(OfHosts):

@@ -40,7 +40,8 @@ def old_etcd() -> Path:
 
 def current_etcd() -> Path:
     """etcd 3.6; skips where it is not built yet and cannot be."""
-    from scripts.build_etcd import CannotBuild, etcd_of
+    from scripts.build_etcd import etcd_of
+    from scripts.go_programs import CannotBuild
 
     try:
         return etcd_of()

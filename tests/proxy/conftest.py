@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -23,40 +20,20 @@ import pytest
 
 from cluster import Connection, ProxyState, Toxiproxy, free_port
 from cluster._proxy_server import archive
+from scripts.go_programs import CannotBuild, program_of
 
-MODULE = "github.com/Shopify/toxiproxy/v2/cmd/server"
+PACKAGE = "github.com/Shopify/toxiproxy/v2/cmd/server"
 VERSION = "v2.5.0"
-BUILD_TIMEOUT_S = 600
 WAIT_S = 20.0
 """For what must happen, however busy the machine is."""
 
 
 def toxiproxy_server() -> Path:
     """The program, built if it is not there yet; skips where that is impossible."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "momus")
-    program = home / f"toxiproxy-server-{VERSION}"
-    if program.exists():
-        return program
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if go is None:
-        pytest.skip("no Go to build toxiproxy-server with; the built-in proxy is tried alone")
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home) as directory:
-        try:
-            done = subprocess.run(
-                [go, "install", f"{MODULE}@{VERSION}"],
-                env={**os.environ, "GOBIN": directory, "GOFLAGS": ""},
-                capture_output=True,
-                text=True,
-                timeout=BUILD_TIMEOUT_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip(f"toxiproxy-server was not built within {BUILD_TIMEOUT_S} s")
-        if done.returncode != 0:
-            pytest.skip(f"toxiproxy-server cannot be built: {done.stderr.strip()[-300:]}")
-        Path(directory, "server").replace(program)
-    return program
+    try:
+        return program_of("toxiproxy-server", PACKAGE, VERSION)
+    except CannotBuild as error:
+        pytest.skip(f"the built-in proxy is tried alone: {error}")
 
 
 @dataclass(frozen=True)
