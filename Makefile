@@ -15,7 +15,7 @@ FUZZ_TARGETS ?=
 
 ENGINE := engine/Cargo.toml engine/Cargo.lock $(shell find engine/src -name '*.rs')
 LINTERS := lint-style lint-format lint-types lint-imports lint-rustfmt lint-clippy test-rust
-ROOMS := checker cluster engine generators histories momus nemesis reports
+ROOMS := checker cluster engine generators histories momus nemesis reports simulation
 
 # The engine's bindings are compiled against one Python, or cargo compiles them again and again.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python

@@ -10,7 +10,17 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-ROOMS = ("checker", "cluster", "engine", "generators", "histories", "momus", "nemesis", "reports")
+ROOMS = (
+    "checker",
+    "cluster",
+    "engine",
+    "generators",
+    "histories",
+    "momus",
+    "nemesis",
+    "reports",
+    "simulation",
+)
 STALE = """\
 {"process":0,"type":"invoke","f":"write","value":1}
 {"process":0,"type":"ok","f":"write","value":1}

@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("checker", "cluster", "engine", "generators", "histories", "momus", "nemesis", "reports")
+ROOMS = (
+    "checker",
+    "cluster",
+    "engine",
+    "generators",
+    "histories",
+    "momus",
+    "nemesis",
+    "reports",
+    "simulation",
+)
 
 # The import column of the plan of the house: what each room may import.
 MAY_IMPORT = {
@@ -20,6 +30,7 @@ MAY_IMPORT = {
     "cluster": {"histories"},
     "nemesis": {"histories", "generators", "cluster"},
     "reports": {"histories", "checker"},
+    "simulation": {"histories", "checker", "generators", "cluster", "nemesis"},
 }
 
 

@@ -1,0 +1,112 @@
+"""The event loop in virtual time: nobody waits, the clock jumps to whatever comes next.
+
+It is asyncio's own loop without what makes it wait: no selector, sockets, signals, processes or
+threads.  When nothing is ready the clock moves to the next timer.  A world in which everybody
+waits for nothing is a mistake, and raises `Deadlock`.
+
+A run is deterministic as long as what runs in it is: callbacks that are due at the same time run
+in the order in which they were asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from asyncio.events import Handle, TimerHandle
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Deadlock(RuntimeError):
+    """Everybody waits, and nothing is ever going to happen."""
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """asyncio in virtual time, which begins at 0 s.
+
+    Invariant: `_due` holds every timer that has not run, with its time and number; cancelled
+    ones may be in it.  The time never goes back.
+    """
+
+    _ready: deque[Handle]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now_s = 0.0
+        self._asked = 0
+        self._due: list[tuple[float, int, TimerHandle]] = []
+
+    def time(self) -> float:
+        """Virtual seconds."""
+        return self._now_s
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """See asyncio; what is due at the same time runs in the order it was asked for."""
+        timer = TimerHandle(when, callback, args, self, context)
+        self._asked += 1
+        heapq.heappush(self._due, (when, self._asked, timer))
+        return timer
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """See asyncio."""
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def run_in_executor(
+        self,
+        executor: Any,  # noqa: ARG002
+        func: Callable[[*Ts], T],  # noqa: ARG002
+        *args: *Ts,  # noqa: ARG002
+    ) -> asyncio.Future[T]:
+        """Refused: threads have their own idea of time."""
+        raise RuntimeError("there are no threads in virtual time")
+
+    # What asyncio asks of a loop.  These names are private there, but every loop has them.
+
+    def _run_once(self) -> None:
+        ready, due = self._ready, self._due
+        if not ready:
+            while due and due[0][2].cancelled():
+                heapq.heappop(due)
+            if not due:
+                raise Deadlock("everybody waits, and nothing is ever going to happen")
+            if due[0][0] > self._now_s:
+                self._now_s = due[0][0]
+        now_s = self._now_s
+        while due and due[0][0] <= now_s:
+            ready.append(heapq.heappop(due)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle.cancelled():
+                handle._run()
+
+    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
+        """It stays in the heap until its time comes: most timers are not cancelled."""
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps, so nobody has to be woken."""
+
+    def _process_events(self, event_list: object) -> None:
+        """There are none."""
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """What `main` answers, run in virtual time; leaves no task behind."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(main)
