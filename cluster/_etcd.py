@@ -24,9 +24,10 @@ from typing import Any, Final, Literal
 
 from cluster._disk import FaultyDisk
 from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Reads
+from cluster._etcd_content import EtcdContents
 from cluster._etcd_members import EtcdMembers
 from cluster._etcd_program import etcd_binary, installed, version_of
-from cluster._etcd_seat import CLIENT_PORT, ROUTES, Seat, peer_url
+from cluster._etcd_seat import CLIENT_PORT, PEER_PORT, ROUTES, Seat, peer_url
 from cluster._etcd_state import leader_of, state_of
 from cluster._etcd_versions import EtcdVersions
 from cluster._front import ProxyFront
@@ -98,6 +99,7 @@ class Etcd:
         self._changing = asyncio.Lock()
         self._list = EtcdMembers({}, self._connection, peer_url)
         self._release = EtcdVersions(self._connection)
+        self._contents = EtcdContents()
         self._versions: tuple[str, ...] = ()
 
     async def install(self, host: Host) -> None:
@@ -121,6 +123,7 @@ class Etcd:
         self._seats = {host.name: Seat(peers) for host in first}
         self._used.clear()
         self._list = EtcdMembers(self._hosts, self._connection, peer_url)
+        self._contents = EtcdContents()
         await asyncio.gather(*(self._fresh(host) for host in hosts))
         await self.ready(_READY_TIMEOUT_S)
 
@@ -330,18 +333,27 @@ class Etcd:
         await self.start(host)
 
     async def observe(self, host: Host) -> dict[str, Json]:
-        """Role, term and Raft positions, as the member itself tells them.
+        """Role, term and Raft positions, as the member itself tells them; its hash when quiet.
 
-        With `tells_snapshots` also whether it is sending a snapshot to another member now
+        A member whose revision did not change since it was last asked tells a ``hash`` of what
+        it holds at a revision all have (``hash_revision``), see `EtcdContents`.  With
+        `tells_snapshots` also whether it is sending a snapshot to another member now
         (``sending_snapshot``), and how many it has sent and taken in (``snapshots_sent``,
         ``snapshots_received``).  Raises `OSError` or `EtcdApiError` if it does not answer in
         time.
         """
         connection = self._connection(host)
         try:
-            return await state_of(connection, snapshots=self._tells_snapshots)
+            state = await state_of(connection, snapshots=self._tells_snapshots)
+        except BaseException:
+            self._contents.forget(host.name)
+            raise
         finally:
             await connection.close()
+        hashed = await self._contents.of(
+            host.name, self.members, state["revision"], lambda: self._connection(host, PEER_PORT)
+        )
+        return {**state, **hashed}
 
     def client(
         self,
@@ -368,8 +380,8 @@ class Etcd:
         except KeyError:
             raise ValueError(f"no member on {node!r}; there are {', '.join(self._hosts)}") from None
 
-    def _connection(self, host: Host) -> Connection:
-        port = host.port(CLIENT_PORT)
+    def _connection(self, host: Host, port: int = CLIENT_PORT) -> Connection:
+        port = host.port(port)
         return Connection(lambda: host.dial(port), f"{host.address}:{port}")
 
     async def _await_healthy(self, host: Host) -> None:

@@ -9,10 +9,10 @@ from cluster._front import Route
 from cluster._host import Host
 
 CLIENT_PORT: Final = 2379
-_PEER_PORT: Final = 2380
+PEER_PORT: Final = 2380
 ROUTES: Final = (
     Route("client", CLIENT_PORT, 12379, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
-    Route("peer", _PEER_PORT, 12380, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
+    Route("peer", PEER_PORT, 12380, b"GET /version HTTP/1.1\r\nHost: etcd\r\n\r\n"),
 )
 _SLOWER: Final = 1.5
 
@@ -60,7 +60,7 @@ class Seat:
 
 def peer_url(host: Host) -> str:
     """Where other members reach the member on this host; its name in member lists."""
-    return _url(host, _PEER_PORT)
+    return _url(host, PEER_PORT)
 
 
 def _url(host: Host, port: int) -> str:

@@ -59,9 +59,9 @@ class Connection:
         )
         return await self._request(head.encode("ascii") + body, timeout_s)
 
-    async def get(self, path: str, *, timeout_s: float) -> Response:
-        """GET; raises as `post` does."""
-        return await self._bare("GET", path, timeout_s)
+    async def get(self, path: str, *, timeout_s: float, body: bytes = b"") -> Response:
+        """GET, perhaps with a JSON body, which some servers want; raises as `post` does."""
+        return await self._bare("GET", path, timeout_s, body)
 
     async def delete(self, path: str, *, timeout_s: float) -> Response:
         """DELETE; raises as `post` does."""
@@ -77,9 +77,10 @@ class Connection:
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
 
-    async def _bare(self, method: str, path: str, timeout_s: float) -> Response:
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n\r\n"
-        return await self._request(head.encode("ascii"), timeout_s)
+    async def _bare(self, method: str, path: str, timeout_s: float, body: bytes = b"") -> Response:
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n" if body else "\r\n"
+        return await self._request(head.encode("ascii") + body, timeout_s)
 
     async def _request(self, message: bytes, timeout_s: float) -> Response:
         deadline = asyncio.get_running_loop().time() + timeout_s

@@ -34,6 +34,7 @@ from checker.invariants._ready import (
     only_primaries_accept,
     replicas_converge,
     same_at_same_place,
+    same_content,
     terms_never_go_back,
 )
 from checker.invariants._rows import (
@@ -89,6 +90,7 @@ __all__ = [
     "rows_of",
     "same",
     "same_at_same_place",
+    "same_content",
     "somebody",
     "terms_never_go_back",
     "where",

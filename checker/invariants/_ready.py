@@ -6,7 +6,7 @@ Each takes other names where a system uses them.  `CHECKERS` has them by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from checker.invariants._accepting import WRITES, accepts_only
 from checker.invariants._convergence import After, agrees, both, converges, somebody
@@ -19,7 +19,17 @@ from checker.invariants._orders import (
     no_gaps,
     only_if,
 )
-from checker.invariants._rows import AnyCondition, AnyTerm, condition_of, healed, same, where
+from checker.invariants._rows import (
+    MISSING,
+    AnyCondition,
+    AnyTerm,
+    Row,
+    Term,
+    condition_of,
+    healed,
+    same,
+    where,
+)
 from histories import Json
 
 PRIMARY: Final = where(role=("primary", "leader", "master"))
@@ -105,15 +115,33 @@ def same_at_same_place(what: AnyTerm = "revision", at_same: AnyTerm = "applied")
     return agrees(what, at_same).called("same-at-same-place")
 
 
+def _hashed(row: Row) -> Any:
+    """Up to where a node's content was hashed; hashes of other versions are not compared."""
+    revision, compacted = row.get("hash_revision"), row.get("hash_compacted")
+    if MISSING in (revision, compacted) or row.get("hash") is MISSING:
+        return MISSING
+    release = ".".join(str(row.get("version")).split(".")[:2])
+    since = f", compacted up to {compacted}" if compacted else ""
+    return f"{revision} (etcd {release}{since})"
+
+
+def same_content() -> Invariant:
+    """Members hold the same up to the same revision, as their hashes tell; see `convergence`."""
+    content = Term("the hash of what they hold", lambda row: row.get("hash"))
+    return agrees(content, Term("revision", _hashed)).called("same-content")
+
+
 def convergence(*, within_s: float = 5.0, after: After = healed) -> Invariant:
     """The members of an etcd cluster do not diverge.
 
     Members whose revisions differ though they applied the same entries of the Raft log are
-    named, whenever that is seen; and so are those that stay behind after healing.
+    named, whenever that is seen; so are those whose content differs up to the same revision;
+    and so are those that stay behind after healing.
     """
     return both(
         "convergence",
         agrees("revision", "applied"),
+        same_content(),
         converges("revision", within_s=within_s, after=after),
     )
 
@@ -129,5 +157,6 @@ CHECKERS: Final[Mapping[str, Callable[..., Invariant]]] = {
     "never-trimmed-before-upload": never_trimmed_before_upload,
     "clear-authority": clear_authority,
     "same-at-same-place": same_at_same_place,
+    "same-content": same_content,
     "convergence": convergence,
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -155,6 +158,39 @@ def test_members_that_differ_at_the_same_place_of_the_log() -> None:
     other = Story().says(10, "n1", applied=7, revision=5).says(20, "n1", applied=7, revision=5)
     other.says(30, "n2", applied=6, revision=4).says(40, "n2", applied=6, revision=4)
     assert other.judged(inv.same_at_same_place()) is True
+
+
+def hashed(**fields: Any) -> dict[str, Any]:
+    """What a quiet member of etcd says of its content."""
+    return {"version": "3.5.1", "hash": 11, "hash_revision": 9, "hash_compacted": 0} | fields
+
+
+def test_members_that_hold_other_things_at_the_same_revision() -> None:
+    story = Story()
+    for at in (10, 20):
+        story.says(at, "n1", **hashed()).says(at, "n2", **hashed())
+        story.says(at, "n3", revision=9)
+    assert story.judged(inv.same_content()) is True
+    story.says(30, "n2", **hashed(hash=12))
+    assert story.judged(inv.same_content()) is True, "said once only"
+    story.says(40, "n2", **hashed(hash=12))
+    [found] = inv.same_content().check(story.history()).counterexamples
+    assert found.sentence == (
+        "n1 and n2 are both at revision 9 (etcd 3.5), but the hash of what they hold is 11 on n1 "
+        "(at 0.020 s) and 12 on n2 (at 0.040 s)."
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"hash_revision": 8}, {"hash_compacted": 3}, {"version": "3.6.16"}, {"hash": None}],
+    ids=["revision", "compaction", "version", "nothing"],
+)
+def test_hashes_that_cannot_be_compared_are_not(other: dict[str, Any]) -> None:
+    story = Story()
+    for at in (10, 20):
+        story.says(at, "n1", **hashed()).says(at, "n2", **hashed(**({"hash": 12} | other)))
+    assert story.judged(inv.same_content()) is True
 
 
 def test_two_primaries_at_once_after_a_restart() -> None:
