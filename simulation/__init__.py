@@ -5,13 +5,22 @@ The code of a node is written against a `World`, a run is a `Case` of a `Scenari
 
     played = play_case(system, Case("register", "crash", seed=7, bug="no-sync"))
     assert played.verdict.valid is False
+
+A name is imported when it is first used, so that a real process of a node (`simulation.real`)
+starts without the runner and the checkers.
 """
 
-from simulation._cluster import SimulatedCluster
-from simulation._loop import Deadlock, VirtualLoop, run
-from simulation._running import Played, play_case
-from simulation.scenario import Bug, Case, Scenario, Setting, Strike, System
-from simulation.world import Clock, Disk, Network, Objects, Program, World
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from simulation._cluster import SimulatedCluster
+    from simulation._loop import Deadlock, VirtualLoop, run
+    from simulation._running import Played, play_case
+    from simulation.scenario import Bug, Case, Scenario, Setting, Strike, System
+    from simulation.world import Clock, Disk, Network, Objects, Program, World
 
 __all__ = [
     "Bug",
@@ -33,3 +42,24 @@ __all__ = [
     "play_case",
     "run",
 ]
+
+_HOMES: Final = (
+    "simulation.world",
+    "simulation._loop",
+    "simulation._cluster",
+    "simulation.scenario",
+    "simulation._running",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for home in map(import_module, _HOMES):
+            if name in vars(home):
+                value = globals()[name] = vars(home)[name]
+                return value
+    raise AttributeError(f"simulation has no {name!r}; see simulation.__all__ for what it has")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

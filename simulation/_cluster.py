@@ -47,6 +47,16 @@ class SimulatedCluster:
         """A name on the network that is no machine: a client."""
         return Endpoint(name, self.network)
 
+    def answer(self, node: str, path: str) -> Json:
+        """What the node's admin surface answers to `GET path`; `OSError` if it is silent.
+
+        LookupError if it does not know the path.
+        """
+        life = self.machines[node].life
+        if life is None:
+            raise ConnectionRefusedError(111, "no process", node)
+        return life.answer(path)
+
     def arm(self, node: str, point: str, nth: int = 1) -> None:
         """The machine dies when it reaches the crash point for the n-th time from now."""
         self._armed[node, point] = nth

@@ -116,6 +116,7 @@ class Life:
         self.objects: Objects = machine.around.objects
         self._loop = machine.around.loop
         self._tasks: dict[asyncio.Task[None], None] = {}
+        self._answer: Callable[[str], Json] | None = None
 
     def begin(self) -> None:
         """Run the program."""
@@ -163,6 +164,16 @@ class Life:
         """See `World`."""
         if self.alive:
             self.machine.around.told(self.name, event, facts)
+
+    def serve(self, answer: Callable[[str], Json]) -> None:
+        """See `World`."""
+        self._answer = answer
+
+    def answer(self, path: str) -> Json:
+        """What its admin surface answers now; `OSError` if it is silent, else as `serve` says."""
+        if not self.alive or self.backlog is not None or self._answer is None:
+            raise ConnectionRefusedError(111, "no answer", self.name)
+        return self._answer(path)
 
     def _dead(self) -> NoReturn:
         raise Died

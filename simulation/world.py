@@ -20,9 +20,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from histories import Json
+if TYPE_CHECKING:  # a real process starts much faster without
+    from histories import Json
 
 Receive: TypeAlias = Callable[[str, bytes], object]
 """Told who sent a message, and the message."""
@@ -173,6 +174,13 @@ class World(Protocol):
         """Say what the node just did or became; invariants are judged by this.
 
         It stands in the history as an observation, ``{"event": event, **facts}``.
+        """
+        ...
+
+    def serve(self, answer: Callable[[str], Json]) -> None:
+        """Have the admin surface answer `GET path` by `answer(path)`, in JSON.
+
+        `answer` raises LookupError for a path that it does not know.  It only looks.
         """
         ...
 
