@@ -360,14 +360,15 @@ def observed(operations: int, share: float = 0.5, *, timed: bool = True) -> Hist
     roles = pa.array(["primary"] + ["replica"] * (_NODES - 1)).take(pa.array(node))
     step = spelt(turn // 4)
     form = (
-        '{"applied":{},"asked":{},"event":"replay","log_node":"{}","offset":{},"revision":{},'
+        '{"applied":{},"asked":{},"event":"replay","hash":{},"hash_compacted":0,'
+        '"hash_revision":{},"log_node":"{}","offset":{},"revision":{},'
         '"role":"{}","term":{},"trimmed":{},"uploaded":{}}'
     )
     asked = spelt((place + np.arange(looks)) * 1_000 - 500) if timed else pa.nulls(looks)
     asked = asked.cast(pa.string()).fill_null("null")
-    said = formed(
-        form, step, asked, names, spelt(turn), step, roles, spelt(turn // 100), step, step
-    )
+    term, offset = spelt(turn // 100), spelt(turn)
+    columns = (step, asked, step, step, names, offset, step, roles, term, step, step)
+    said = formed(form, *columns)
     kind = np.full(looks, OK)
     return with_events(history, place, OBSERVER, kind, ["observe"] * looks, said, node)
 
