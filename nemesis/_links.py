@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 from cluster import Completed, Host, HostError
 from nemesis import _probe_program
 from nemesis._debts import ask_each
-from nemesis._programs import probe_command, text_of
+from nemesis._programs import looker, probe_command
 from nemesis.grudges import Link
 
 WINDOW_S: Final = 0.8
@@ -30,7 +30,7 @@ ATTEMPTS_MAX: Final = 4
 PORTS: Final = range(61_000, 65_000)
 """Above the range from which the kernel takes the local ports of outgoing connections."""
 
-_PROGRAM: Final = text_of(_probe_program).encode()
+_PROGRAM: Final = looker(_probe_program)
 
 Addresses: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """For each node the addresses by which it knows each other node."""

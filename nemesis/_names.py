@@ -192,7 +192,7 @@ class DnsFailure(OfHosts):
     async def _look(self, host: Host) -> dict[str, Any]:
         request: dict[str, Json] = {"names": self._names, "seconds": _PROBE_S}
         # Only root may listen on port 53.
-        return await ask(host, _name_program, request, sudo=True, timeout_s=60.0)
+        return await ask(host, _name_program, request, sudo=True, timeout_s=60.0, only_looks=True)
 
     async def _begin(self, host: Host, way: str, mode: str) -> None:
         strike = Strike(self.field.journal.run, host.directory, ())

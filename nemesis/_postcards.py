@@ -28,7 +28,7 @@ from cluster import Completed, Host
 from nemesis import _postcard_program
 from nemesis._debts import ask_each
 from nemesis._links import PORTS, Addresses
-from nemesis._programs import probe_command, text_of
+from nemesis._programs import looker, probe_command
 from nemesis.grudges import Link
 
 CHANCE: Final = 1e-7
@@ -40,7 +40,7 @@ PER_S: Final = 2000
 SIZE_BYTES: Final = 200
 HEADERS_BYTES: Final = 28
 HELLO_S: Final = 3.0
-_PROGRAM: Final = text_of(_postcard_program).encode()
+_PROGRAM: Final = looker(_postcard_program)
 
 
 @dataclass(frozen=True)

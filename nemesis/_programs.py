@@ -2,7 +2,9 @@
 
 A program is a module of ours that imports nothing but the standard library and avoids what
 Python 3.6 does not know; its text is sent along, since hosts have no momus.  It gets one
-JSON object as its argument and answers with one on its standard output.
+JSON object as its argument and answers with one on its standard output.  One that only looks
+ends when nobody is left to hear its answer (`looker`); one that changes something goes on to
+its end, as what is done by halves is harder to undo.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 from cluster import Host, HostError
 from histories import Json
+from nemesis import _asker_program
 from nemesis._strikes import BAR_STRIKE, BEGIN_STRIKE
 
 # $1 the request, then the Pythons to try; the program comes over standard input.
@@ -44,6 +47,11 @@ def text_of(program: ModuleType) -> str:
     """The program's own text."""
     assert program.__file__ is not None
     return Path(program.__file__).read_text()
+
+
+def looker(program: ModuleType) -> bytes:
+    """The text of a program that only looks, and ends when its asker is gone."""
+    return f"{text_of(_asker_program)}\n\n{text_of(program)}".encode()
 
 
 def pythons(host: Host) -> tuple[str, ...]:
@@ -87,11 +95,13 @@ async def ask(
     *,
     sudo: bool = False,
     timeout_s: float = 20.0,
+    only_looks: bool = False,
 ) -> dict[str, Any]:
     """What the program answers; raises `HostError` if it fails."""
+    text = looker(program) if only_looks else text_of(program).encode()
     done = await host.run(
         probe_command(host, request),
-        input=text_of(program).encode(),
+        input=text,
         sudo=sudo,
         timeout_s=timeout_s,
         check=False,

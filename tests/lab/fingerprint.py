@@ -82,10 +82,14 @@ async def await_as_before(
     before: Mapping[str, Fingerprint],
     hosts: Sequence[Host],
     *,
-    within_s: float = 10.0,
+    within_s: float = 20.0,
     **what: Any,
 ) -> list[str]:
-    """What is still not as it was after this time: the kernel needs a moment to end things."""
+    """What is still not as it was after this time, since some things end by themselves.
+
+    The kernel needs a moment to end things, and what is strained in a control group may be
+    at it for some seconds after its driver died.
+    """
     deadline = time.monotonic() + within_s
     while True:
         left: list[str] = []

@@ -93,10 +93,15 @@ def filters(command: str) -> list[str]:
 
 
 def routes(family: str) -> list[str]:
-    """All tables, without what ages."""
+    """All tables, without what ages.
+
+    Nor what the kernel makes of a link's own address, which is told among the addresses: it
+    comes a second or two after the link, when the address is known to be nobody else's.
+    """
     return sorted(
         re.sub(r"expires \S+|age \S+", "", line)
         for line in lines("ip", family, "route", "show", "table", "all")
+        if not re.match(r"(local|anycast) fe80:.* proto kernel\b", line)
     )
 
 
