@@ -10,7 +10,6 @@ intact after, and what was not struck must have stayed as it was.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -130,8 +129,9 @@ async def primaries_of(system: object, nodes: Sequence[str]) -> tuple[str, ...]:
     """
     if not isinstance(system, HasPrimaries):
         raise ValueError(f"{system!r} cannot name its primaries; choose another target")
-    deadline = time.monotonic() + PATIENCE_S
-    while not (primaries := await system.primaries()) and time.monotonic() < deadline:
+    now = asyncio.get_running_loop().time  # which is virtual in a simulated run
+    deadline = now() + PATIENCE_S
+    while not (primaries := await system.primaries()) and now() < deadline:
         await asyncio.sleep(_POLL_S)
     return tuple(node for node in nodes if node in primaries)
 

@@ -7,6 +7,9 @@ last known to lead: a primary that hangs for a moment and comes back has not bee
 A node leads if it says so in one of the words of `LEADING`, as its ``role``, or as that of one
 of its ``shards``: ``{"shards": {"s1": {"role": "primary", "term": 5}}}``.  A node that did not
 answer when last asked leads nobody, as far as we know.
+
+Nodes of a simulated cluster are not asked: they tell what happens to them, one event at a time.
+Of these ``{"event": "role", "role": "leader", "term": 5, "shard": "s1"}`` is such a role.
 """
 
 from __future__ import annotations
@@ -61,6 +64,8 @@ class Picture(msgspec.Struct, frozen=True):
 
     def _observed(self, event: Event) -> Picture:
         said = event.value if isinstance(event.value, dict) else {}
+        if event.node is not None and "event" in said:
+            return self._heard(event.node, said)
         if event.node is None:
             return msgspec.structs.replace(self, told={**self.told, **said}) if said else self
         nodes = {node: each for node, each in self.nodes.items() if node != event.node}
@@ -71,6 +76,22 @@ class Picture(msgspec.Struct, frozen=True):
             if is_newer(mandate, mandates.get(mandate.shard)):
                 mandates[mandate.shard] = mandate
         return msgspec.structs.replace(self, nodes={**nodes, event.node: said}, mandates=mandates)
+
+    def _heard(self, node: str, said: Mapping[str, Json]) -> Picture:
+        """What a node tells by itself is news of one thing, and leaves the rest as it was."""
+        others = {name: each for name, each in self.nodes.items() if name != node}
+        if said["event"] in ("ended", "died") and node in self.nodes:
+            return msgspec.structs.replace(self, nodes=others)
+        if said["event"] != "role":
+            return self
+        shard, now = str(said.get("shard", "")), {**self.nodes.get(node, {})}
+        shards = now.get("shards")
+        now["shards"] = {**(shards if isinstance(shards, dict) else {}), shard: said}
+        mandates = {**self.mandates}
+        for mandate in mandates_of(node, {"shards": {shard: said}}):
+            if is_newer(mandate, mandates.get(shard)):
+                mandates[shard] = mandate
+        return msgspec.structs.replace(self, nodes={**others, node: now}, mandates=mandates)
 
     def _struck(self, event: Event) -> Picture:
         verb, _, name = event.f.partition("-")

@@ -294,3 +294,21 @@ def test_asking_does_not_change_what_is_asked() -> None:
     gen = gen.update(ctx, answer(1.0, "n1", leads(1)))
     later: Context = msgspec.structs.replace(ctx, time=2 * 10**9)
     assert gen.op(later)[0] == gen.op(later)[0]
+
+
+def test_what_nodes_tell_by_themselves_is_news_of_one_thing_and_leaves_the_rest() -> None:
+    def role(index: int, node: str, role: str, term: int, shard: str) -> Event:
+        return answer(index, node, {"event": "role", "role": role, "term": term, "shard": shard})
+
+    picture = Picture()
+    for event in (
+        role(1, "n1", "leader", 1, "s1"),
+        role(2, "n2", "leader", 1, "s2"),
+        role(3, "n1", "follower", 2, "s2"),
+        answer(4, "n1", {"event": "applied", "index": 7}),
+    ):
+        picture = picture.after(event)
+    assert picture.observations["primaries"] == ["n1", "n2"]
+    assert picture.after(answer(5, "n2", {"event": "ended"})).observations["primaries"] == ["n1"]
+    picture = picture.after(role(5, "n3", "leader", 2, "s1"))
+    assert picture.mandates["s1"] == Mandate("n3", "s1", 2)
