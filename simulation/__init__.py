@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from simulation._cluster import SimulatedCluster
     from simulation._loop import Deadlock, VirtualLoop, run
+    from simulation._network import CLIENTS, Endpoint, Weather
     from simulation._running import Played, play_case
     from simulation.scenario import Bug, Case, Scenario, Setting, Strike, System
     from simulation.world import Clock, Disk, Network, Objects, Program, World
 
 __all__ = [
+    "CLIENTS",
     "Bug",
     "Case",
     "Clock",
     "Deadlock",
     "Disk",
+    "Endpoint",
     "Network",
     "Objects",
     "Played",
@@ -38,6 +41,7 @@ __all__ = [
     "Strike",
     "System",
     "VirtualLoop",
+    "Weather",
     "World",
     "play_case",
     "run",
@@ -46,6 +50,7 @@ __all__ = [
 _HOMES: Final = (
     "simulation.world",
     "simulation._loop",
+    "simulation._network",
     "simulation._cluster",
     "simulation.scenario",
     "simulation._running",

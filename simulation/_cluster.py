@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import Final
 
 from histories import Json
+from simulation._loop import VirtualLoop
 from simulation._machine import Machine
 from simulation._network import Endpoint, SimulatedNetwork
 from simulation._objects import SimulatedObjects
-from simulation.world import Objects, Program
+from simulation.world import Program
 
 Tell = Callable[[str, str, dict[str, Json]], object]
 """Told the node, the event and the facts."""
+
+LEADING: Final = frozenset({"leader", "primary", "master"})
 
 
 class SimulatedCluster:
@@ -23,15 +27,19 @@ class SimulatedCluster:
     """
 
     def __init__(self, nodes: Sequence[str], program: Program, seed: int) -> None:
-        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop, VirtualLoop):
+            raise TypeError("a simulated cluster lives in virtual time: use simulation.run(...)")
+        self.loop: VirtualLoop = loop
         self.seed = seed
         self.nodes = tuple(nodes)
-        self.network = SimulatedNetwork(self.loop, Random(f"{seed}/network"))
-        self.objects: Objects = SimulatedObjects()
+        self.network = SimulatedNetwork(loop, Random(f"{seed}/network"), nodes)
+        self.objects = SimulatedObjects(loop, Random(f"{seed}/objects"), self.network)
         self.points: dict[str, int] = {}
         self.listeners: list[Tell] = []
         self.machines = {name: Machine(name, self, program) for name in nodes}
         self._armed: dict[tuple[str, str], int] = {}
+        self._roles: dict[tuple[str, str], tuple[str, int]] = {}
 
     def start(self) -> None:
         """Start a process on every machine."""
@@ -41,7 +49,7 @@ class SimulatedCluster:
     def stop(self) -> None:
         """End every process; the run is over."""
         for machine in self.machines.values():
-            machine.kill()
+            machine.kill("the run is over")
 
     def endpoint(self, name: str) -> Endpoint:
         """A name on the network that is no machine: a client."""
@@ -61,14 +69,40 @@ class SimulatedCluster:
         """The machine dies when it reaches the crash point for the n-th time from now."""
         self._armed[node, point] = nth
 
-    def disarm(self) -> None:
-        """Crash points are only passed from now on."""
-        self._armed.clear()
+    def disarm(self, node: str | None = None, point: str | None = None) -> None:
+        """Crash points are only passed from now on; with names, this one."""
+        if node is None or point is None:
+            self._armed.clear()
+        else:
+            self._armed.pop((node, point), None)
 
     def told(self, node: str, event: str, facts: dict[str, Json]) -> None:
         """See `Surroundings`."""
+        if event == "role":
+            term = facts.get("term")
+            at = (node, str(facts.get("shard", "")))
+            self._roles.pop(at, None)  # what was told last stands last
+            self._roles[at] = (
+                str(facts.get("role")),
+                term if isinstance(term, int) else 0,
+            )
+        elif event == "ended":
+            self._roles = {at: role for at, role in self._roles.items() if at[0] != node}
         for tell in self.listeners:
             tell(node, event, facts)
+
+    async def primaries(self) -> list[str]:
+        """Who leads some shard by what was told last; of several in one shard the newest.
+
+        Nodes tell it of themselves: ``{"event": "role", "role": "leader", "term": 3, "shard":
+        "s1"}``; without shards, or terms, these are left out.
+        """
+        newest: dict[str, tuple[int, str]] = {}
+        for (node, shard), (role, term) in self._roles.items():
+            if role in LEADING and term >= newest.get(shard, (-1, ""))[0]:
+                newest[shard] = (term, node)
+        leading = {node for _, node in newest.values()}
+        return [node for node in self.nodes if node in leading]
 
     def reached(self, node: str, point: str) -> bool:
         """See `Surroundings`."""

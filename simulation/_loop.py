@@ -16,21 +16,36 @@ from asyncio.events import Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, cast
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+TICK_S: Final = 1e-9
+"""The least that a timer waits, unless it waits for nothing.
+
+Without it, somebody who waits for the difference of two times could wait for a rounding error,
+over and over at the same instant.
+"""
 
 
 class Deadlock(RuntimeError):
     """Everybody waits, and nothing is ever going to happen."""
 
 
+class Due(Protocol):
+    """Something that happens at its time: a `Handle`, or less than one where many are needed."""
+
+    _cancelled: bool
+
+    def _run(self) -> object: ...
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """asyncio in virtual time, which begins at 0 s.
 
-    Invariant: `_due` holds every timer that has not run, with its time and number; cancelled
-    ones may be in it.  The time never goes back.
+    Invariant: `_due` holds everything that is to happen later, with its time and number;
+    cancelled timers may be in it.  The time never goes back.
     """
 
     _ready: deque[Handle]
@@ -39,11 +54,22 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now_s = 0.0
         self._asked = 0
-        self._due: list[tuple[float, int, TimerHandle]] = []
+        self._due: list[tuple[float, int, Due]] = []
 
     def time(self) -> float:
         """Virtual seconds."""
         return self._now_s
+
+    def call_soon(
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> Handle:
+        """See asyncio."""
+        handle = Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_at(
         self,
@@ -54,8 +80,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> TimerHandle:
         """See asyncio; what is due at the same time runs in the order it was asked for."""
         timer = TimerHandle(when, callback, args, self, context)
-        self._asked += 1
-        heapq.heappush(self._due, (when, self._asked, timer))
+        self.happen_at(when, cast(Due, timer))
         return timer
 
     def call_later(
@@ -66,7 +91,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: Context | None = None,
     ) -> TimerHandle:
         """See asyncio."""
+        if 0 < delay < TICK_S:
+            delay = TICK_S
         return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def happen_at(self, when: float, due: Due) -> None:
+        """What timers and messages are made of: `due._run()` at `when`."""
+        self._asked = asked = self._asked + 1
+        heapq.heappush(self._due, (when, asked, due))
+
+    def happen_soon(self, due: Due) -> None:
+        """`due._run()` now, after all that is ready."""
+        self._ready.append(cast(Handle, due))
+
+    def reschedule(self, when: Callable[[Due], float | None]) -> None:
+        """Move what is due to another time, where `when` gives one; for clocks that change pace."""
+        moved = [
+            (each if (new := when(each[2])) is None else (new, *each[1:])) for each in self._due
+        ]
+        self._due[:] = moved
+        heapq.heapify(self._due)
 
     def run_in_executor(
         self,
@@ -82,7 +126,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         ready, due = self._ready, self._due
         if not ready:
-            while due and due[0][2].cancelled():
+            while due and due[0][2]._cancelled:
                 heapq.heappop(due)
             if not due:
                 raise Deadlock("everybody waits, and nothing is ever going to happen")
@@ -90,10 +134,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 self._now_s = due[0][0]
         now_s = self._now_s
         while due and due[0][0] <= now_s:
-            ready.append(heapq.heappop(due)[2])
+            ready.append(cast(Handle, heapq.heappop(due)[2]))
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle.cancelled():
+            if not handle._cancelled:
                 handle._run()
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
