@@ -14,7 +14,6 @@ from histories._json import canonical
 from histories._lint import Finding, lint
 from histories._lint_lines import lint_file
 from histories._recorder import Recorder
-from histories._shapes import Items, Shapes, items_of, shapes_of, texts_at
 from histories._store import Run, Store
 from histories._texts import Texts
 from histories._windows import FaultWindow, fault_windows
@@ -35,7 +34,6 @@ __all__ = [
     "Finding",
     "History",
     "HistoryError",
-    "Items",
     "Json",
     "Op",
     "Process",
@@ -43,16 +41,12 @@ __all__ = [
     "RecorderFailed",
     "RecorderMisuse",
     "Run",
-    "Shapes",
     "Store",
     "Texts",
     "canonical",
     "fault_windows",
-    "items_of",
     "lint",
     "lint_file",
-    "shapes_of",
-    "texts_at",
     "write",
     "write_whole",
 ]
