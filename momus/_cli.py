@@ -162,7 +162,12 @@ def convert(name: str, target: str, **options: Any) -> int:
 
 @cli.command(epilog=_EXITS)
 @click.argument("system", metavar="SYSTEM")
-@click.option("--workload", default="register", show_default=True, help="register or set.")
+@click.option(
+    "--workload",
+    default="register",
+    show_default=True,
+    help="register, set, unique-ids, counter, bank, lock, log or watch.",
+)
 @click.option(
     "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
 )
