@@ -1,0 +1,54 @@
+"""raftkv as a `System`: its program, its client, its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from histories import Json
+from simulation.raftkv._bugs import BUGS
+from simulation.raftkv._client import Client
+from simulation.raftkv._node import program
+from simulation.raftkv._scenarios import SCENARIOS
+from simulation.scenario import Bug, Scenario, Setting
+from simulation.world import Program
+
+POINTS = (
+    "before vote persisted",
+    "after vote persisted",
+    "before wal sync",
+    "after wal sync",
+    "before wal rename",
+    "after wal rename",
+    "before snapshot rename",
+    "after snapshot rename",
+    "before ack",
+)
+
+
+@dataclass(frozen=True)
+class Raftkv:
+    """The first reference system."""
+
+    name: str = "raftkv"
+    bugs: Mapping[str, Bug] = field(default_factory=lambda: BUGS)
+    scenarios: Mapping[str, Scenario] = field(default_factory=lambda: SCENARIOS)
+    points: Sequence[str] = POINTS
+
+    def program(
+        self,
+        nodes: Sequence[str],
+        bug: str | None,
+        options: Mapping[str, Json],
+    ) -> Program:
+        """See `simulation.System`."""
+        if bug is not None and bug not in self.bugs:
+            raise ValueError(f"raftkv has no bug {bug!r}; it has {', '.join(sorted(self.bugs))}")
+        return program(nodes, bug, options)
+
+    def client(self, setting: Setting) -> Client:
+        """See `simulation.System`."""
+        return Client(setting.nodes, setting.cluster.endpoint)
+
+
+RAFTKV = Raftkv()
