@@ -3,6 +3,7 @@
 from cluster._command import CommandHost
 from cluster._disk import FaultyDisk
 from cluster._etcd import Etcd
+from cluster._etcd_locks import LEASE_S as ETCD_LEASE_S
 from cluster._etcd_program import etcd_binary
 from cluster._faked_clock import FakedClock
 from cluster._front import ProxyFront, Route
@@ -52,6 +53,7 @@ from cluster._toxiproxy import ProxyState, Toxic, Toxiproxy, ToxiproxyError
 from cluster._transports import Transport, host_at, lab, refuse_impossible
 
 __all__ = [
+    "ETCD_LEASE_S",
     "JOURNAL_NAME",
     "ROUNDS_HZ_MAX",
     "BadResponse",

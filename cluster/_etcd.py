@@ -20,10 +20,11 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from cluster._disk import FaultyDisk
-from cluster._etcd_client import EtcdApiError, EtcdRegister, EtcdSet, Reads
+from cluster._etcd_client import EtcdApiError, Reads
+from cluster._etcd_clients import client_of
 from cluster._etcd_content import EtcdContents
 from cluster._etcd_members import EtcdMembers
 from cluster._etcd_program import etcd_binary, installed, version_of
@@ -361,21 +362,16 @@ class Etcd:
     def client(
         self,
         *,
-        workload: Literal["register", "set"] = "register",
+        workload: str = "register",
         reads: Reads = "linearizable",
         timeout_s: float = 5.0,
-        **unknown: Any,
+        **options: Any,
     ) -> Client:
-        """A client for a workload; each speaks only to the member of the node it opens."""
-        if unknown:
-            raise ValueError(f"unknown options of the etcd client: {', '.join(unknown)}")
-        kinds = {"register": EtcdRegister, "set": EtcdSet}
-        if workload not in kinds or reads not in ("linearizable", "serializable"):
-            raise ValueError(
-                f"no etcd client for workload {workload!r} with {reads!r} reads; there are "
-                "register and set, linearizable and serializable"
-            )
-        return kinds[workload](self._connect, reads, timeout_s)
+        """A client for a workload; each speaks only to the member of the node it opens.
+
+        `options` are those of the workload: the ``accounts`` of a bank.
+        """
+        return client_of(self._connect, workload, reads, timeout_s, **options)
 
     def _connect(self, node: str) -> Connection:
         try:

@@ -12,6 +12,9 @@ How an operation ends:
 - a CAS whose compare did not match: ``ok`` with value False, an observation of the value.
 
 An absent key reads as None; writing None deletes it, so that the two are one state.
+
+What all clients share is here, with registers and sets; the other workloads' are in
+`_etcd_transactions`, `_etcd_locks` and `_etcd_watches`.
 """
 
 from __future__ import annotations
@@ -87,11 +90,15 @@ class Gateway:
         await self._connection.close()
 
 
-class _EtcdClient:
-    """What both clients share: one node, one connection, and the mapping of outcomes."""
+class NothingDone(Exception):
+    """The operation ended before it had asked for any change."""
+
+
+class EtcdClient:
+    """What all clients share: one node, one connection, and the mapping of outcomes."""
 
     definite: tuple[type[BaseException], ...] = (NotSent,)
-    reading: Final = frozenset({"read"})
+    reading: frozenset[str] = frozenset({"read"})
 
     def __init__(self, connect: Connect, reads: Reads, timeout_s: float) -> None:
         self._connect = connect
@@ -112,7 +119,7 @@ class _EtcdClient:
         """Do the operation; see the module's text for how it may end."""
         try:
             return await self._answer(op)
-        except NotSent as error:
+        except (NotSent, NothingDone) as error:
             return op.fail(str(error))
         except EtcdApiError as error:
             doubtful = op.f not in self.reading and not error.definite
@@ -137,6 +144,14 @@ class _EtcdClient:
             raise RuntimeError("this client is not open; use what open(node) returns")
         return await self._gateway.call(method, request, self._timeout_s)
 
+    async def _looked(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        """What a linearizable range finds; whatever goes wrong is `NothingDone`."""
+        try:
+            found: list[dict[str, Any]] = (await self._call("kv/range", request)).get("kvs", [])
+        except (OSError, EtcdApiError) as error:
+            raise NothingDone(f"looking: {error or type(error).__name__}") from error
+        return found
+
     async def _range(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         if self._reads == "serializable":
             request["serializable"] = True
@@ -144,15 +159,15 @@ class _EtcdClient:
         return found
 
 
-class EtcdRegister(_EtcdClient):
+class EtcdRegister(EtcdClient):
     """Registers: `read`, `write` and `cas` ([from, to]) of the operation's key."""
 
     async def _answer(self, op: Op) -> Op:
-        key = _base64(b"r/" + _canonical(op.key))
+        key = base64_of(b"r/" + json_of(op.key))
         match op.f:
             case "read":
                 found = await self._range({"key": key})
-                return op.ok(_decoded(found[0].get("value", "")) if found else None)
+                return op.ok(decoded(found[0].get("value", "")) if found else None)
             case "write":
                 await self._call(*_write(key, op.value))
                 return op.ok(op.value)
@@ -166,23 +181,28 @@ class EtcdRegister(_EtcdClient):
         raise ValueError(f"an etcd register has no operation {op.f!r}; use read, write, cas")
 
 
-class EtcdSet(_EtcdClient):
+def covering(prefix: bytes) -> dict[str, Any]:
+    """The fields of a request that is about all keys with this prefix."""
+    end = prefix[:-1] + bytes([prefix[-1] + 1])
+    return {"key": base64_of(prefix), "range_end": base64_of(end)}
+
+
+class EtcdSet(EtcdClient):
     """Sets: `add` an element, `read` them all; one etcd key per element.
 
     The operation's key names the set, so that there can be several.
     """
 
     async def _answer(self, op: Op) -> Op:
-        prefix = b"s/" + _canonical(op.key) + b"/"
+        prefix = b"s/" + json_of(op.key) + b"/"
         match op.f:
             case "add":
-                key = _base64(prefix + _canonical(op.value))
+                key = base64_of(prefix + json_of(op.value))
                 await self._call("kv/put", {"key": key, "value": ""})
                 return op.ok(op.value)
             case "read":
-                end = prefix[:-1] + bytes([prefix[-1] + 1])
-                request = {"key": _base64(prefix), "range_end": _base64(end), "keys_only": True}
-                names = [base64.b64decode(kv["key"]) for kv in await self._range(request)]
+                found = await self._range({**covering(prefix), "keys_only": True})
+                names = [base64.b64decode(kv["key"]) for kv in found]
                 return op.ok([msgspec.json.decode(name[len(prefix) :]) for name in names])
         raise ValueError(f"an etcd set has no operation {op.f!r}; use add, read")
 
@@ -194,7 +214,7 @@ def _write(key: str, value: Json) -> tuple[str, dict[str, Any]]:
     """The method and request that make the register hold `value`."""
     if value is None:
         return "kv/deleterange", {"key": key}
-    return "kv/put", {"key": key, "value": _base64(_canonical(value))}
+    return "kv/put", {"key": key, "value": base64_of(json_of(value))}
 
 
 def _compare(key: str, value: Json) -> dict[str, Any]:
@@ -205,20 +225,22 @@ def _compare(key: str, value: Json) -> dict[str, Any]:
         "key": key,
         "target": "VALUE",
         "result": "EQUAL",
-        "value": _base64(_canonical(value)),
+        "value": base64_of(json_of(value)),
     }
 
 
-def _canonical(value: Json) -> bytes:
+def json_of(value: Json) -> bytes:
     """Equal values have equal bytes, as etcd compares bytes."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return msgspec.json.encode(value, order="sorted")
 
 
-def _decoded(value: str) -> Json:
+def decoded(value: str) -> Json:
+    """The JSON value in base64."""
     return msgspec.json.decode(base64.b64decode(value))
 
 
-def _base64(data: bytes) -> str:
+def base64_of(data: bytes) -> str:
+    """Bytes as the gateway takes them."""
     return base64.b64encode(data).decode("ascii")

@@ -33,19 +33,34 @@ async def state_of(connection: Connection, *, snapshots: bool) -> dict[str, Json
     """Role, term and Raft positions, and what is said of `snapshots`; raises as `leader_of`."""
     status = await Gateway(connection).call("maintenance/status", {}, _ASK_TIMEOUT_S)
     told = await _metrics(connection) if snapshots else {}
-    leader = status.get("leader", "0")
-    member = status["header"]["member_id"]
+    role, term = await _raft(connection)
     return {
-        "role": "leader" if leader == member else "follower" if leader != "0" else "none",
-        "leader": leader,
-        "member": member,
-        "term": int(status.get("raftTerm", "0")),
+        "role": role,
+        "leader": status.get("leader", "0"),
+        "member": status["header"]["member_id"],
+        "term": term,
         "index": int(status.get("raftIndex", "0")),
         "applied": int(status.get("raftAppliedIndex", "0")),
         "revision": int(status["header"].get("revision", "0")),
         "version": status.get("version"),
         **told,
     }
+
+
+async def _raft(connection: Connection) -> tuple[str, int]:
+    """Role and term of one moment, as the Raft state machine tells them.
+
+    The term of the status is that of the last entry applied, so a new leader would tell the
+    term of the one before.
+    """
+    answer = await connection.get("/debug/vars", timeout_s=_ASK_TIMEOUT_S)
+    try:
+        told = json.loads(answer.body)["raft.status"]
+        role = {"StateLeader": "leader", "StateFollower": "follower"}.get(told["raftState"])
+        knows = int(told["lead"], 16) != 0
+        return role if role and knows else "none", int(told["term"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise OSError(f"it tells nothing of Raft: {answer.body[:200]!r}") from error
 
 
 async def _metrics(connection: Connection) -> dict[str, Json]:

@@ -43,18 +43,18 @@ class Connection:
 
     Invariant: between requests the stream stands at the beginning of a response.  Every
     request that ends otherwise than by a whole response closes the stream, so that a late
-    answer is never taken for that of the next request.
+    answer is never taken for that of the next request.  `dial` and `authority` are where to.
     """
 
     def __init__(self, dial: Callable[[], Awaitable[socket.socket]], authority: str) -> None:
-        self._dial = dial
-        self._authority = authority
+        self.dial = dial
+        self.authority = authority
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def post(self, path: str, body: bytes, *, timeout_s: float) -> Response:
         """POST a JSON body; raises `NotSent`, `TimeoutError`, or another `OSError`."""
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._authority}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {self.authority}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         return await self._request(head.encode("ascii") + body, timeout_s)
@@ -78,7 +78,7 @@ class Connection:
                     await writer.wait_closed()
 
     async def _bare(self, method: str, path: str, timeout_s: float, body: bytes = b"") -> Response:
-        head = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self.authority}\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n" if body else "\r\n"
         return await self._request(head.encode("ascii") + body, timeout_s)
 
@@ -106,7 +106,7 @@ class Connection:
             if not reader.at_eof() and reader.exception() is None:
                 return self._stream
             self._abandon()
-        sock = await self._dial()
+        sock = await self.dial()
         try:
             self._stream = await asyncio.open_connection(sock=sock, limit=_HEAD_BYTES_MAX)
         except BaseException:

@@ -1,11 +1,15 @@
 """What to do next: pure generators, workloads made of them, and the runner that plays them."""
 
+from generators._bank import bank
 from generators._choice import any_of, flip_flop, mix
 from generators._client import Blocking, BlockingClient, Client, NemesisLike, ObserverLike
 from generators._clock import Clock, LoopClock, MonotonicClock
 from generators._context import Context, Thread
 from generators._keys import concurrent_keys, sequential_keys
 from generators._lifting import lift
+from generators._locks import lock
+from generators._logs import log_workload, watch
+from generators._numbers import counter, unique_ids
 from generators._pacing import delay, log, sleep, stagger, time_limit
 from generators._play import SetupFailed, play
 from generators._protocol import (
@@ -59,10 +63,12 @@ __all__ = [
     "Thread",
     "Workload",
     "any_of",
+    "bank",
     "clients",
     "compose",
     "concat",
     "concurrent_keys",
+    "counter",
     "crashing",
     "cycle",
     "delay",
@@ -73,7 +79,9 @@ __all__ = [
     "instant",
     "lift",
     "limit",
+    "lock",
     "log",
+    "log_workload",
     "map",
     "mix",
     "nemesis",
@@ -94,6 +102,8 @@ __all__ = [
     "synchronize",
     "then",
     "time_limit",
+    "unique_ids",
     "until_ok",
     "validate",
+    "watch",
 ]

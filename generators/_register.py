@@ -68,7 +68,6 @@ def register(
         generator=concurrent_keys(
             threads_per_key, (f"r{i}" for i in count()) if keys is None else keys, one
         ),
-        checker="linearizable",
         model="cas-register",
         initial=None,
         meta={

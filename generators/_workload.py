@@ -22,17 +22,19 @@ class Workload:
     """What clients do.
 
     `generator` is the load, `final` what comes after the cluster has been mended (None:
-    nothing).  `checker` names the kind of check that fits ("linearizable", "set"), `model`
-    and `initial` the model and its initial value where the check needs one.  `meta` says
-    with which options the workload was made; it belongs in the header of the history.
+    nothing).  The history is to be judged by the `model`, from the `initial` value, if there is
+    one, and by the `checkers`, which need no search, as the command line names them.  `client`
+    are options that a client needs to know.  `meta` says with which options the workload was
+    made; it belongs in the header of the history.
     """
 
     name: str
     generator: Generator | None
     final: Generator | None = None
-    checker: str = "linearizable"
     model: str | None = None
     initial: Json = None
+    checkers: tuple[str, ...] = ()
+    client: Mapping[str, Json] = field(default_factory=dict)
     meta: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -44,19 +46,21 @@ def compose(
     faults: Liftable = None,
     heal: Liftable = None,
     settle_s: float = 0.0,
+    quiet: bool = False,
 ) -> Generator | None:
     """The generator of a whole test.
 
     `rate` is in operations per second, over all clients (None: as fast as they answer).
     `faults` is the nemesis' schedule during the load, `heal` its operations afterwards;
-    `settle_s` is how long the mended cluster is left alone before the final reads.
+    `settle_s` is how long the mended cluster is left alone before the final reads, and if
+    `quiet` also where there are none: somebody wants to look at it.
     """
     if rate is not None and rate <= 0:
         raise ValueError(f"a rate must be positive (operations per second), not {rate}")
     load: Liftable = workload.generator
     if rate is not None:
         load = stagger(1 / rate, load)
-    rest = settle_s > 0 and workload.final is not None
+    rest = settle_s > 0 and (workload.final is not None or (quiet and heal is not None))
     return phases(
         time_limit(time_limit_s, clients(load, faults)),
         nemesis([log("mending everything"), heal]) if heal is not None else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from histories._json import decode
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SEARCHES_MAX: Final = 8
+"""So many times a code is searched for before there is a dictionary of all texts."""
+
 
 class Texts(Sequence[bytes]):
     """Canonical JSON texts by code; `decoded(code)` is the value, decoded once."""
@@ -23,6 +26,7 @@ class Texts(Sequence[bytes]):
         self.data = memoryview(data)
         self._decoded: dict[int, Json] = {-1: None}
         self._codes: dict[bytes, int] | None = None
+        self._asked = 0
 
     @staticmethod
     def of_arrow(array: pa.Array) -> Texts:
@@ -82,6 +86,17 @@ class Texts(Sequence[bytes]):
 
     def code_of(self, text: bytes) -> int | None:
         """The code of a canonical text, if it is in the table."""
+        if self._codes is None and self._asked < _SEARCHES_MAX:
+            self._asked += 1
+            return self._searched(text)
         if self._codes is None:
             self._codes = {known: code for code, known in enumerate(self)}
         return self._codes.get(text)
+
+    def _searched(self, text: bytes) -> int | None:
+        """As `code_of`, without a table of all texts."""
+        candidates = np.flatnonzero(np.diff(self.offsets) == len(text))
+        data = np.frombuffer(self.data, dtype=np.uint8)
+        for place, byte in enumerate(text):
+            candidates = candidates[data[self.offsets[candidates] + place] == byte]
+        return int(candidates[0]) if len(candidates) else None

@@ -81,7 +81,7 @@ def _judged(run: Run, history: History, request: Request) -> Verdict:
         _log.error("the checker broke", exc_info=error)
         return Verdict(
             valid="unknown",
-            checker=str(run.meta.get("checker")),
+            checker=str(run.meta.get("workload")),
             unknown=Unknown(
                 cause="harness",
                 sentence=f"The history could not be judged: {one_line(error)}.",

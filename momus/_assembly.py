@@ -5,7 +5,7 @@ Everything a plan names by a word is looked up here, and here alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -21,6 +21,9 @@ from momus._script import steps_of
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
+
+WITHIN_S: Final = 2.5
+"""How long after healing nodes may differ; less than they are left alone for."""
 
 
 def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence[Host]]:
@@ -48,17 +51,51 @@ def system_of(plan: Plan) -> System:
 
 
 def workload_of(plan: Plan) -> Workload:
-    """What the clients do; the workload also says how its history is to be judged.
+    """What the clients do; the workload also says how its history is to be judged."""
+    return WORKLOADS[plan.workload](plan)
 
-    A key is worked on from every node, by a reader and a writer on each.
-    """
-    if plan.workload == "set":
-        return generators.set_workload()
+
+def _register(plan: Plan) -> Workload:
+    """A key is worked on from every node, by a reader and a writer on each."""
     return generators.register(
         [f"r{number}" for number in range(plan.keys)] if plan.keys else None,
         ops_per_key=plan.ops_per_key,
         threads_per_key=2 * plan.nodes,
         seed=plan.seed,
+    )
+
+
+def _watch(plan: Plan) -> Workload:
+    """A quarter of the clients watch, the others write."""
+    return generators.watch(watchers=max(1, plan.concurrency // 4))
+
+
+WORKLOADS: Final[Mapping[str, Callable[[Plan], Workload]]] = {
+    "register": _register,
+    "set": lambda _plan: generators.set_workload(reads=0.02),
+    "unique-ids": lambda _plan: generators.unique_ids(),
+    "counter": lambda _plan: generators.counter(),
+    "bank": lambda _plan: generators.bank(),
+    "lock": lambda _plan: generators.lock(lease_s=cluster.ETCD_LEASE_S),
+    "log": lambda _plan: generators.log_workload(),
+    "watch": _watch,
+}
+
+
+def asides_of(plan: Plan) -> tuple[str, ...]:
+    """What a run is judged by besides its workload's own checkers.
+
+    Invariants are about what nodes said, so only where they are asked.  A term that is told
+    may not have reached the disk yet, so it counts once it was told twice; and a member that
+    joins again is another one.
+    """
+    if not plan.observe_hz:
+        return ("availability",)
+    return (
+        "availability",
+        'at-most-one-primary:per="term"',
+        'terms-never-go-back:per=["node","member"]:steady=true',
+        f"convergence:within_s={WITHIN_S:g}",
     )
 
 
@@ -92,18 +129,25 @@ def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal
     # One or two nodes have no minority to do without.
     target = nemesis.targets.minority if len(hosts) > 2 else nemesis.targets.one
     faults = [KINDS[name].make(system, target) for name in plan.faults]
+    workload = workload_of(plan)
     generator = generators.compose(
-        workload_of(plan),
+        workload,
         time_limit_s=plan.time_limit_s,
         rate=plan.rate_hz or None,
         faults=_schedule(plan, faults),
         heal=nemesis.final(faults) if faults else None,
         settle_s=SETTLE_S,
+        quiet=plan.observe_hz > 0,
     )
     return Test(
         name=plan.name,
         nodes=tuple(host.name for host in hosts),
-        client=system.client(workload=plan.workload, reads=plan.reads, timeout_s=plan.op_timeout_s),
+        client=system.client(
+            workload=plan.workload,
+            reads=plan.reads,
+            timeout_s=plan.op_timeout_s,
+            **workload.client,
+        ),
         generator=generator,
         nemesis=nemesis.Nemesis(faults, hosts, journal) if faults else None,
         observer=_observer(plan, system, hosts),

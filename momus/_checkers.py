@@ -7,7 +7,7 @@ JSON, or a bare word.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from momus._exits import Refusal
@@ -29,28 +29,56 @@ def listed(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def judged_by(history: History, request: Request, searched: Verdict | None) -> Verdict:
-    """The verdict of the checkers that were asked for, and of a search if there was one.
+def own(meta: Mapping[str, Any], what: str) -> tuple[str, ...]:
+    """The checkers that a run recorded about itself: its ``checkers``, or its ``asides``."""
+    said = meta.get(what)
+    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
+
+
+def judged_by(
+    history: History,
+    request: Request,
+    searched: Verdict | None,
+    checkers: Iterable[str],
+    asides: Iterable[str] = (),
+) -> Verdict:
+    """The verdict of these checkers, and of a search if there was one.
 
     Where operations have keys, checkers of one object judge each key by itself.  Each checker
-    may take the time and the memory of the request.
+    may take the time and the memory of the request.  What an aside finds counts as well, but
+    nobody asked for it: one with nothing to judge is left out, with a note.
     """
     import msgspec
 
     from checker import evidence
 
-    checkers = {each: _lifted(each, history) for each in request.checkers}
-    verdict = evidence.compose(
-        checkers,
+    asked = {each: _lifted(each, history) for each in checkers}
+    aside = {each: _lifted(each, history) for each in asides if each not in asked}
+    found = evidence.compose(
+        asked | aside,
         time_limit_s=request.time_limit_s,
         memory_limit_bytes=request.memory_limit_bytes,
         jobs=request.jobs,
     ).check(history)
+    parts = {} if searched is None else {request.consistency: searched}
+    notes = []
+    for name, part in found.parts.items():
+        if name in aside and part.unknown is not None and part.unknown.cause == "vacuous":
+            notes.append(f"{name} had nothing to judge")
+        else:
+            parts[name] = part
+    whole = evidence.merged(parts, found.seconds + (searched.seconds if searched else 0.0))
+    # Observations are not operations, so what judges them does not say how many there were.
+    operations = [part.operations for name, part in parts.items() if name not in aside]
+    whole = msgspec.structs.replace(
+        whole,
+        operations=max(operations, default=whole.operations),
+        notes=(*whole.notes, *notes),
+    )
     if searched is None:
-        return verdict
-    parts = {request.consistency: searched, **verdict.parts}
+        return whole
     return msgspec.structs.replace(
-        evidence.merged(parts, searched.seconds + verdict.seconds),
+        whole,
         model=searched.model,
         algorithm=searched.algorithm,
         certificates=searched.certificates,

@@ -162,7 +162,12 @@ def convert(name: str, target: str, **options: Any) -> int:
 
 @cli.command(epilog=_EXITS)
 @click.argument("system", metavar="SYSTEM")
-@click.option("--workload", default="register", show_default=True, help="register or set.")
+@click.option(
+    "--workload",
+    default="register",
+    show_default=True,
+    help="register, set, unique-ids, counter, bank, lock, log or watch.",
+)
 @click.option(
     "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
 )
@@ -292,6 +297,62 @@ def demo(**options: Any) -> int:
     from momus._demo import run_demo
 
     return run_demo(**options)
+
+
+@cli.command(epilog=_EXITS)
+@click.argument("system", metavar="SYSTEM")
+@click.option(
+    "--scenario", "scenarios", metavar="NAME", multiple=True, help="Only this; may be repeated."
+)
+@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
+@click.option(
+    "--seeds", default="100", show_default=True, metavar="1000|17..40", help="So many, or these."
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
+@click.option("--scheduler", metavar="ADDRESS", help="Play on the workers of this Dask scheduler.")
+@click.option("--time-limit", type=Duration(), metavar="10m", help="Begin no run after this long.")
+@click.option(
+    "--seed-limit",
+    default=60.0,
+    show_default=True,
+    type=Duration(),
+    help="A run that takes longer is killed: hung.",
+)
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.xml",
+    help="Also write JUnit XML: a suite for each scenario.",
+)
+@click.option("--store", type=_STORE, help="Keep the first run of each group of failures here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def sim(system: str, **options: Any) -> int:
+    """Play many seeds of a simulated SYSTEM, and group what goes wrong by its cause.
+
+    SYSTEM is register, raftkv, one of an installed package, or package.module:SYSTEM.
+    """
+    from momus._sim import run_sim
+
+    return run_sim(system, **options)
+
+
+@cli.command(epilog=_EXITS)
+@click.argument("target", metavar="SYSTEM|FILE.json|RUN")
+@click.option("--scenario", metavar="NAME", help="Of SYSTEM.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all that is drawn.")
+@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
+@click.option("--digest", metavar="sha256:...", help="Insist that this is the history's.")
+@click.option("--store", type=_STORE, help="Keep history, verdict and report here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def replay(target: str, **options: Any) -> int:
+    """Play one simulated case again, byte by byte, and tell its verdict.
+
+    FILE.json is a case that `momus shrink` wrote, RUN a folder of `momus sim --store`.
+    """
+    from momus._again import run_again
+
+    return run_again(target, **options)
 
 
 @cli.command("list")

@@ -1,9 +1,10 @@
 """From a history to a verdict: which checker, with which model, from which initial value.
 
 This is the one place that joins what the user asked for, what the run recorded about
-itself and what the operations suggest, in this order.  Everything assumed that the user
-did not say is a note of the verdict.  A run in which too little succeeded proves nothing,
-so its verdict is unknown (vacuous) rather than valid.
+itself and what the operations suggest, in this order.  A run of a workload says by which
+model and which checkers it is to be judged, unless the user names others.  Everything assumed
+that the user did not say is a note of the verdict.  A run in which too little succeeded proves
+nothing, so its verdict is unknown (vacuous) rather than valid.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from momus._checkers import judged_by, listed
+from momus._checkers import judged_by, listed, own
 from momus._exits import Refusal
 from momus._guess import DATA_OPERATIONS, MODELS, Guess, model_of
 from momus._minimums import checked, only_if_shown
@@ -121,12 +122,15 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     left_out = _operations_of_names(history)
     notes: list[str] = []
     verdict = None
-    if request.model is not None or not request.checkers:
+    named = request.model is not None or bool(request.checkers)
+    checkers = request.checkers if named else own(meta, "checkers")
+    asides = () if named else own(meta, "asides")
+    if request.model is not None or not checkers or (not named and meta.get("model")):
         verdict = _searched(history, meta, request, notes)
-    if request.checkers:
+    if checkers or asides:
         if verdict is None:
             _refuse_what_needs_a_model(request)
-        verdict = judged_by(history, request, verdict)
+        verdict = judged_by(history, request, verdict, checkers, asides)
     assert verdict is not None, "without checkers there is a search"
     notes += [left_out] if left_out else []
     if history.torn:

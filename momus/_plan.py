@@ -24,7 +24,7 @@ from momus._whereabouts import Whereabouts
 from nemesis import AT_ONCE
 
 SYSTEMS = ("etcd",)
-WORKLOADS = ("register", "set")
+WORKLOADS = ("register", "set", "unique-ids", "counter", "bank", "lock", "log", "watch")
 READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SCHEDULES = ("random", "turns", "chaos")

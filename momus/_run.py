@@ -13,7 +13,7 @@ import click
 from histories import Event, Run, Store
 from momus._aftermath import Aftermath, aftermath
 from momus._answer import answer, print_json
-from momus._assembly import workload_of
+from momus._assembly import asides_of, workload_of
 from momus._conduct import Conduct, conduct, logging_to
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._faults import USUAL
@@ -71,6 +71,19 @@ class Played:
         }
 
 
+def meta_of(plan: Plan) -> dict[str, Any]:
+    """What a run says of itself: the plan, and how its history is to be judged."""
+    workload = workload_of(plan)
+    return {
+        **plan.meta(),
+        "model": workload.model,
+        "initial": workload.initial,
+        "checkers": list(workload.checkers),
+        "asides": list(asides_of(plan)),
+        "options": dict(workload.meta),
+    }
+
+
 def play_plan(
     plan: Plan,
     request: Request,
@@ -82,15 +95,7 @@ def play_plan(
 
     `on_event` is told of every event once the recorder has taken it.
     """
-    workload = workload_of(plan)
-    meta = {
-        **plan.meta(),
-        "checker": workload.checker,
-        "model": workload.model or workload.checker,
-        "initial": workload.initial,
-        "options": dict(workload.meta),
-    }
-    with Store(plan.store).create(plan.name, meta) as run, logging_to(run.log):
+    with Store(plan.store).create(plan.name, meta_of(plan)) as run, logging_to(run.log):
         conducted = asyncio.run(conduct(plan, run, quiet=quiet, on_event=on_event))
         after = aftermath(run, request, broke=conducted.broke, interrupted=conducted.interrupted)
         return Played(plan, run, conducted, after)

@@ -8,9 +8,9 @@ history makes them fail.
 
 from __future__ import annotations
 
-from reports._junit import junit
+from reports._junit import junit, junit_suites
 from reports._page import render
 from reports._pictures import plots
 from reports._text import text
 
-__all__ = ["junit", "plots", "render", "text"]
+__all__ = ["junit", "junit_suites", "plots", "render", "text"]

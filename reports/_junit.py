@@ -28,9 +28,29 @@ def junit(
     unknown: Literal["skipped", "error"] = "skipped",
 ) -> Path:
     """Write one test suite with a case for each named verdict, as a whole or not at all."""
+    return junit_suites({suite: verdicts}, path, unknown=unknown)
+
+
+def junit_suites(
+    suites: Mapping[str, Mapping[str, Verdict]],
+    path: str | os.PathLike[str],
+    *,
+    unknown: Literal["skipped", "error"] = "skipped",
+) -> Path:
+    """Write several test suites by name, each like `junit` does."""
+    root = ElementTree.Element("testsuites")
+    for suite, verdicts in suites.items():
+        _write_suite(root, suite, verdicts, unknown)
+    ElementTree.indent(root)
+    xml = ElementTree.tostring(root, "utf-8", xml_declaration=True)
+    return replace_file(path, xml + b"\n")
+
+
+def _write_suite(
+    root: ElementTree.Element, suite: str, verdicts: Mapping[str, Verdict], unknown: str
+) -> None:
     cases = [case for name, verdict in verdicts.items() for case in _cases(name, verdict)]
     tags = [_case_tag(verdict, unknown) for _, verdict in cases]
-    root = ElementTree.Element("testsuites")
     element = ElementTree.SubElement(
         root,
         "testsuite",
@@ -43,9 +63,6 @@ def junit(
     )
     for (name, verdict), tag in zip(cases, tags, strict=True):
         _write_case(element, _labels.prose(suite, 200), name, verdict, tag)
-    ElementTree.indent(root)
-    xml = ElementTree.tostring(root, "utf-8", xml_declaration=True)
-    return replace_file(path, xml + b"\n")
 
 
 def _cases(name: str, verdict: Verdict) -> Iterator[tuple[str, Verdict]]:

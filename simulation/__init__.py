@@ -16,25 +16,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from simulation._campaign import (
+        Campaign,
+        Group,
+        campaign,
+        cases_of,
+        gathered,
+        groups_of,
+        until,
+    )
     from simulation._cluster import SimulatedCluster
+    from simulation._dask import NoScheduler, results_by_dask
     from simulation._loop import Deadlock, VirtualLoop, run
     from simulation._network import CLIENTS, Endpoint, Weather
+    from simulation._players import PlayerFailed, Players
+    from simulation._registry import system_of
+    from simulation._results import Cause, Result, digest_of, result_of, shown
     from simulation._running import Played, play_case
+    from simulation.judges import Linearizable
     from simulation.scenario import Bug, Case, Scenario, Setting, Strike, System
     from simulation.world import Clock, Disk, Network, Objects, Program, World
 
 __all__ = [
     "CLIENTS",
     "Bug",
+    "Campaign",
     "Case",
+    "Cause",
     "Clock",
     "Deadlock",
     "Disk",
     "Endpoint",
+    "Group",
+    "Linearizable",
     "Network",
+    "NoScheduler",
     "Objects",
     "Played",
+    "PlayerFailed",
+    "Players",
     "Program",
+    "Result",
     "Scenario",
     "Setting",
     "SimulatedCluster",
@@ -43,8 +65,18 @@ __all__ = [
     "VirtualLoop",
     "Weather",
     "World",
+    "campaign",
+    "cases_of",
+    "digest_of",
+    "gathered",
+    "groups_of",
     "play_case",
+    "result_of",
+    "results_by_dask",
     "run",
+    "shown",
+    "system_of",
+    "until",
 ]
 
 _HOMES: Final = (
@@ -54,6 +86,12 @@ _HOMES: Final = (
     "simulation._cluster",
     "simulation.scenario",
     "simulation._running",
+    "simulation.judges",
+    "simulation._results",
+    "simulation._registry",
+    "simulation._players",
+    "simulation._campaign",
+    "simulation._dask",
 )
 
 

@@ -20,7 +20,7 @@ from checker.evidence._checker import (
     vacuous,
     verdict,
 )
-from checker.evidence._numbers import bytes_of, code_of, integers_at
+from checker.evidence._numbers import bytes_of, integers_at
 from histories import History, Json, Texts, canonical
 
 _CHUNK_BYTES: Final = 16 << 20
@@ -125,8 +125,10 @@ class Bank:
                 )
             )
         moves = operations(history, "transfer")
-        refused = code_of(history.values, b"false")
-        moved = moves.doubtful | (moves.ok & (history.value[moves.told] != refused))
+        refused = history.values.code_of(b"false")
+        moved = moves.doubtful | moves.ok
+        if refused is not None:
+            moved &= ~(moves.ok & (history.value[moves.told] == refused))
         details |= {
             "read_count": len(reads),
             "error_count": int(any_trouble.sum()),

@@ -73,12 +73,3 @@ def firsts_of(texts: Texts, codes: npt.NDArray[Any]) -> tuple[Mask, Integers, In
     value[null] = ABSENT
     end[null] += 4
     return lists & (fits | null), value, end
-
-
-def code_of(texts: Texts, text: bytes) -> int:
-    """The code of a text, -2 if it is not there; without a table of all texts."""
-    candidates = np.flatnonzero(np.diff(texts.offsets) == len(text))
-    data = np.frombuffer(texts.data, dtype=np.uint8)
-    for place, byte in enumerate(text):
-        candidates = candidates[data[texts.offsets[candidates] + place] == byte]
-    return int(candidates[0]) if len(candidates) else -2

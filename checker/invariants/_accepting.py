@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from checker.evidence._checker import described, operations
 from checker.invariants._invariant import Break, Found, Invariant, at
@@ -54,40 +54,59 @@ def accepts_only(
         refused = history.values.code_of(b"false")
         if refused is not None:
             ops = ops.where(history.value[ops.completed] != refused)
-        breaks: list[Break] = []
-        judged = 0
-        ends = {group: [row.end for row in told] for group, told in looks.items()}
         node = history.node[ops.invoked]
         node = np.where(node >= 0, node, history.node[ops.completed])
-        for place in np.flatnonzero(node >= 0).tolist():
-            event = int(ops.invoked[place])
-            key = history.key_of(int(history.key[event]))
-            shard = MISSING if shard_of is None else shard_of(key)
-            group = (history.node_names[int(node[place])], _shard(shard))
-            told = looks.get(group)
+        shard, names = _shards(history, history.key[ops.invoked], shard_of)
+        breaks: dict[int, Break] = {}
+        judged = 0
+        group = np.where(node >= 0, node.astype(np.int64) * len(names) + shard, -1)
+        for one in np.unique(group[group >= 0]).tolist():
+            name, of_shard = history.node_names[one // len(names)], names[one % len(names)]
+            told = looks.get((name, _shard(of_shard)))
             if told is None:
                 continue
+            places = np.flatnonzero(group == one)
             # Looks of one node follow each other, so their beginnings are in order, too.
-            before = bisect_right(ends[group], int(ops.begin[place])) - 1
-            after = bisect_left(told, int(ops.end[place]), key=lambda row: row.begin)
-            if before < 0 or after >= len(told):
-                continue
-            judged += 1
-            if not any(state(row) for row in told[before : after + 1]):
-                one, two = told[before], told[after]
-                of = "" if shard is MISSING else f" of shard {shard}"
-                breaks.append(
-                    Break(
-                        f"{group[0]} accepted {described(history, event)}, though neither "
-                        f"{at(history, one)} nor {at(history, two)} it said{of} that "
-                        f"{state.words}.",
-                        (one.position, event, int(ops.completed[place]), two.position),
-                    )
+            ends, begins = ([getattr(row, edge) for row in told] for edge in ("end", "begin"))
+            before = np.searchsorted(ends, ops.begin[places], side="right") - 1
+            after = np.searchsorted(begins, ops.end[places], side="left")
+            seen = (before >= 0) & (after < len(told))
+            places, before, after = places[seen], before[seen], after[seen]
+            judged += len(places)
+            so_far = np.cumsum([0, *(state(row) for row in told)])
+            for n in np.flatnonzero(so_far[after + 1] == so_far[before]).tolist():
+                place = int(places[n])
+                event, first, last = int(ops.invoked[place]), told[before[n]], told[after[n]]
+                of = "" if of_shard is MISSING else f" of shard {of_shard}"
+                breaks[place] = Break(
+                    f"{name} accepted {described(history, event)}, though neither "
+                    f"{at(history, first)} nor {at(history, last)} it said{of} that "
+                    f"{state.words}.",
+                    (first.position, event, int(ops.completed[place]), last.position),
                 )
-        return judged, breaks
+        return judged, [breaks[place] for place in sorted(breaks)]
 
     needs = f"writes ({', '.join(writes)}) with a node, and looks at it before and after"
     return Invariant(f"accepts-only({state.words})", look, needs)
+
+
+def _shards(
+    history: History, key: npt.NDArray[Any], shard_of: Callable[[Json], Json] | None
+) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """The number of the shard of each operation, and the shards."""
+    if shard_of is None:
+        return np.zeros(len(key), dtype=np.int64), [MISSING]
+    codes, which = np.unique(key, return_inverse=True)
+    numbers: dict[str, int] = {}
+    names: list[Any] = []
+    of_code = []
+    for code in codes.tolist():
+        shard = shard_of(history.key_of(code))
+        if _shard(shard) not in numbers:
+            numbers[_shard(shard)] = len(names)
+            names.append(shard)
+        of_code.append(numbers[_shard(shard)])
+    return np.array(of_code, dtype=np.int64)[which], names
 
 
 def _shard(shard: Any) -> str:

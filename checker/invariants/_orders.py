@@ -103,9 +103,17 @@ def at_most_one_at_once(what: AnyCondition, per: str | tuple[str, ...] = ()) -> 
     return Invariant(f"at-most-one-at-once({claim.words})", look, f"node, {', '.join(names)}")
 
 
-def never_decreases(what: AnyTerm, per: str | tuple[str, ...] = "node") -> Invariant:
-    """A number of a group never gets smaller; looks that overlap are not compared."""
-    return _ordered(what, per, "never-decreases", lambda low, high: high >= low, "went back")
+def never_decreases(
+    what: AnyTerm, per: str | tuple[str, ...] = "node", *, steady: bool = False
+) -> Invariant:
+    """A number of a group never gets smaller; looks that overlap are not compared.
+
+    With `steady` a number counts only once it was told twice in a row, for nodes that tell of
+    what they have not on disk yet.
+    """
+    return _ordered(
+        what, per, "never-decreases", lambda low, high: high >= low, "went back", steady=steady
+    )
 
 
 def always_increases(what: AnyTerm, per: str | tuple[str, ...] = "node") -> Invariant:
@@ -210,6 +218,8 @@ def _ordered(
     name: str,
     fits: Callable[[Any, Any], bool],
     verb: str,
+    *,
+    steady: bool = False,
 ) -> Invariant:
     term, names = term_of(what), names_of(per)
 
@@ -221,9 +231,13 @@ def _ordered(
             # the greatest of those that had ended when it was asked for.
             greatest: tuple[Any, Row] | None = None
             crossing: list[tuple[int, int, Any, Row]] = []
+            before: Any = MISSING
             for row in sorted(group, key=lambda row: row.begin):
                 number = term.of(row)
                 if number is MISSING or number is None:
+                    continue
+                again, before = number == before, number
+                if steady and not again:
                     continue
                 judged += 1
                 while crossing and crossing[0][0] <= row.begin:

@@ -44,9 +44,11 @@ def at_most_one_primary(primary: AnyCondition = PRIMARY, per: Per = ("shard", "t
     return at_most_one(primary, per).called("at-most-one-primary")
 
 
-def terms_never_go_back(term: AnyTerm = "term", per: Per = "node") -> Invariant:
-    """The term of a node never decreases, also not over a restart."""
-    return never_decreases(term, per).called("terms-never-go-back")
+def terms_never_go_back(
+    term: AnyTerm = "term", per: Per = "node", *, steady: bool = False
+) -> Invariant:
+    """The term of a node never decreases, also not over a restart; see `never_decreases`."""
+    return never_decreases(term, per, steady=steady).called("terms-never-go-back")
 
 
 def only_primaries_accept(

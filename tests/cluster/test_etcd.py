@@ -243,7 +243,7 @@ def test_wrong_options_are_refused() -> None:
         Etcd(heartbeat_ms=100, election_ms=200)
     etcd = Etcd()
     with pytest.raises(ValueError, match="workload 'queue'"):
-        etcd.client(workload="queue")  # type: ignore[arg-type]
+        etcd.client(workload="queue")
     with pytest.raises(ValueError, match="unknown options of the etcd client: color"):
         etcd.client(color="red")
     with pytest.raises(ValueError, match="no member on 'n9'"):

@@ -173,3 +173,36 @@ def test_compose_leaves_out_what_there_is_not() -> None:
     events = invoked(simulate(gen.compose(workload, time_limit_s=60), concurrency=4))
     assert {e.key for e in events} == {"x"}
     assert len(events) in (9, 10)
+
+
+def test_who_got_a_lock_gives_it_back_until_it_is_taken_back() -> None:
+    answers = iter(["fail", "ok", "fail", "ok", "ok"])
+
+    def lab(_ctx: gen.Context, op: Op) -> Op:
+        return op.ok() if next(answers) == "ok" else op.fail("refused")
+
+    workload = gen.lock(locks=2)
+    events = invoked(simulate(gen.limit(5, workload.generator), lab, concurrency=1))
+    assert [event.f for event in events] == ["acquire", "acquire", "release", "release", "acquire"]
+    assert events[1].key == events[2].key == events[3].key
+
+
+def test_money_goes_from_one_account_to_another() -> None:
+    workload = gen.bank(accounts=3, balance=5, most=2)
+    events = invoked(simulate(gen.limit(200, workload.generator), concurrency=3))
+    moves = [event.value for event in events if event.f == "transfer"]
+    assert 50 < len(moves) < 150
+    assert all(move["from"] != move["to"] and 1 <= move["amount"] <= 2 for move in moves)
+    named = {move[end] for move in moves for end in ("from", "to")}
+    assert named == set(workload.client["accounts"])
+    assert workload.checkers == ("bank:total=15",)
+
+
+def test_appends_and_writes_are_distinct() -> None:
+    for workload, f in ((gen.log_workload(), "append"), (gen.watch(), "write")):
+        events = invoked(simulate(gen.limit(200, workload.generator), concurrency=6))
+        values = [event.value for event in events if event.f == f]
+        assert len(values) > 50
+        assert len(set(values)) == len(values)
+        watchers = {event.process for event in events if event.f == "watch"}
+        assert len(watchers) == (2 if f == "write" else 0)

@@ -45,6 +45,17 @@ def test_terms_that_go_back() -> None:
     assert story.says(40, "n1", term=2).judged(inv.terms_never_go_back()) is False
 
 
+def test_a_term_that_was_told_once_may_not_be_on_disk_yet() -> None:
+    steady = inv.terms_never_go_back(steady=True)
+    story = Story()
+    for at, term in enumerate((3, 3, 4, 3, 3, 4, 4)):
+        story.says(10 * at + 10, "n1", term=term)
+    assert story.judged(inv.terms_never_go_back()) is False
+    assert story.judged(steady) is True
+    assert story.says(90, "n1", term=3).judged(steady) is True
+    assert story.says(100, "n1", term=3).judged(steady) is False
+
+
 def test_answers_that_overlap_have_no_order() -> None:
     story = Story().says(10, "n1", term=3).says(20, "n1", took=15, term=2)
     assert story.judged(inv.terms_never_go_back()) is True

@@ -46,3 +46,10 @@ def test_any_text_is_well_formed_xml(tmp_path: Path) -> None:
     bad = Verdict(False, mean, counterexamples=(Counterexample(mean, mean),))
     suite = written({mean: bad}, tmp_path / "junit.xml")
     assert suite.get("failures") == "1"
+
+
+def test_several_suites_stand_in_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "junit.xml"
+    reports.junit_suites({"calm": {"a": Verdict(True, "c")}, "crash": {"b": INVALID}}, path)
+    suites = ElementTree.parse(path).getroot().findall("testsuite")
+    assert [(s.get("name"), s.get("failures")) for s in suites] == [("calm", "0"), ("crash", "1")]
