@@ -207,12 +207,6 @@ class Door(asyncio.AbstractEventLoop):
 
     # -- inside --------------------------------------------------------------------------
 
-    def _come(self, step: Handle) -> None:
-        if self._straight:
-            self._let_in(step._context.run, step._callback, *step._args)  # type: ignore[attr-defined]
-        else:
-            self._keep(cast(Due, step), 0)
-
     def _let_in(self, callback: Callable[..., object], *args: Any) -> None:
         _set_running_loop(self)
         self._inside = True
@@ -273,13 +267,30 @@ class Door(asyncio.AbstractEventLoop):
             _set_running_loop(self.outer)
 
 
+def _pass(step: Any) -> None:
+    """A callback comes to its door.  This is `Door._let_in` written out: most of all time."""
+    door = step._loop
+    if not door._straight:
+        door._keep(step, 0)
+        return
+    _set_running_loop(door)
+    door._inside = True
+    try:
+        step._context.run(step._callback, *step._args)
+    except Died:
+        pass
+    except Exception as error:
+        door._process.failed(error)
+    finally:
+        door._inside = False
+        _set_running_loop(door.outer)
+
+
 class _Step(Handle):
     """A callback that passes the door before it runs."""
 
     __slots__ = ()
-
-    def _run(self) -> None:
-        self._loop._come(self)  # type: ignore[attr-defined]
+    _run = _pass
 
 
 class _Timer(TimerHandle):
@@ -287,12 +298,11 @@ class _Timer(TimerHandle):
 
     __slots__ = ()
 
+    _run = _pass
+
     @property
     def door(self) -> object:
         return self._loop  # type: ignore[attr-defined]
-
-    def _run(self) -> None:
-        self._loop._come(self)  # type: ignore[attr-defined]
 
 
 def settle(future: asyncio.Future[T], value: T) -> None:

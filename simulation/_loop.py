@@ -28,6 +28,8 @@ Without it, somebody who waits for the difference of two times could wait for a 
 over and over at the same instant.
 """
 
+_ROUNDS: Final = 64
+
 
 class Deadlock(RuntimeError):
     """Everybody waits, and nothing is ever going to happen."""
@@ -49,6 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     """
 
     _ready: deque[Handle]
+    _stopping: bool
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,21 +127,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # What asyncio asks of a loop.  These names are private there, but every loop has them.
 
     def _run_once(self) -> None:
-        ready, due = self._ready, self._due
-        if not ready:
-            while due and due[0][2]._cancelled:
-                heapq.heappop(due)
-            if not due:
-                raise Deadlock("everybody waits, and nothing is ever going to happen")
-            if due[0][0] > self._now_s:
-                self._now_s = due[0][0]
-        now_s = self._now_s
-        while due and due[0][0] <= now_s:
-            ready.append(cast(Handle, heapq.heappop(due)[2]))
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+        ready, due, pop = self._ready, self._due, heapq.heappop
+        for _ in range(_ROUNDS):  # asyncio asks again, but asking takes time, too
+            if not ready:
+                while due and due[0][2]._cancelled:
+                    pop(due)
+                if not due:
+                    raise Deadlock("everybody waits, and nothing is ever going to happen")
+                if due[0][0] > self._now_s:
+                    self._now_s = due[0][0]
+            now_s = self._now_s
+            while due and due[0][0] <= now_s:
+                ready.append(cast(Handle, pop(due)[2]))
+            for _ in range(len(ready)):
+                handle = ready.popleft()
+                if not handle._cancelled:
+                    handle._run()
+            if self._stopping:
+                return
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         """It stays in the heap until its time comes: most timers are not cancelled."""
