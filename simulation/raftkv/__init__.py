@@ -1,9 +1,9 @@
 """raftkv: a sharded key-value store, one Raft group for each shard, with named bugs to find.
 
     from simulation import Case, play_case
-    from simulation.raftkv import RAFTKV
+    from simulation.raftkv import SYSTEM
 
-    played = play_case(RAFTKV, Case("raftkv", "kill-primary", seed=1, bug="ack-before-sync"))
+    played = play_case(SYSTEM, Case("raftkv", "kill-primary", seed=1, bug="ack-before-sync"))
 
 A name is imported when it is first used, so that a real process of a node starts without the
 runner and the checkers.
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from simulation.raftkv._client import Client
     from simulation.raftkv._node import program
     from simulation.raftkv._options import Options
-    from simulation.raftkv._system import RAFTKV
+    from simulation.raftkv._system import SYSTEM
 
-__all__ = ["RAFTKV", "Client", "Options", "answer", "program"]
+__all__ = ["SYSTEM", "Client", "Options", "answer", "program"]
 
 _HOMES: Final = {
-    "RAFTKV": "_system",
+    "SYSTEM": "_system",
     "Client": "_client",
     "Options": "_options",
     "answer": "_admin",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from checker import Verdict, linearizable
 from checker.evidence import Checker
 from checker.invariants import (
     Invariant,
@@ -16,18 +15,7 @@ from checker.invariants import (
     terms_never_go_back,
     where,
 )
-from histories import History
-
-
-class Linearizable:
-    """Each key is linearizable."""
-
-    name = "linearizable"
-
-    def check(self, history: History) -> Verdict:
-        """See `checker.evidence.Checker`."""
-        return linearizable(history, "cas-register", jobs=1)
-
+from simulation.judges import Linearizable
 
 ACCEPTED: Final = where(event="write-accepted")
 
@@ -51,4 +39,4 @@ def judges(*, restarts: bool = True) -> Mapping[str, Checker]:
     found = invariants()
     if not restarts:
         del found["no-foreign-replay"]
-    return {"linearizable": Linearizable(), **found}
+    return {"linearizable": Linearizable("cas-register"), **found}

@@ -51,4 +51,4 @@ class Raftkv:
         return Client(setting.nodes, setting.cluster.endpoint)
 
 
-RAFTKV = Raftkv()
+SYSTEM = Raftkv()

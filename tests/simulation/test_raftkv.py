@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from simulation import Case, Played, play_case
-from simulation.raftkv import RAFTKV
+from simulation.raftkv import SYSTEM
 
-SCENARIOS = sorted(RAFTKV.scenarios)
+SCENARIOS = sorted(SYSTEM.scenarios)
 
 
 def play(scenario: str, seed: int, bug: str | None = None) -> Played:
-    played = play_case(RAFTKV, Case("raftkv", scenario, seed, bug))
+    played = play_case(SYSTEM, Case("raftkv", scenario, seed, bug))
     assert played.outcome.error is None, played.outcome.error
     return played
 
