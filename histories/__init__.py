@@ -14,6 +14,7 @@ from histories._json import canonical
 from histories._lint import Finding, lint
 from histories._lint_lines import lint_file
 from histories._recorder import Recorder
+from histories._shapes import Items, Shapes, items_of, shapes_of, texts_at
 from histories._store import Run, Store
 from histories._texts import Texts
 from histories._windows import FaultWindow, fault_windows
@@ -34,6 +35,7 @@ __all__ = [
     "Finding",
     "History",
     "HistoryError",
+    "Items",
     "Json",
     "Op",
     "Process",
@@ -41,12 +43,16 @@ __all__ = [
     "RecorderFailed",
     "RecorderMisuse",
     "Run",
+    "Shapes",
     "Store",
     "Texts",
     "canonical",
     "fault_windows",
+    "items_of",
     "lint",
     "lint_file",
+    "shapes_of",
+    "texts_at",
     "write",
     "write_whole",
 ]

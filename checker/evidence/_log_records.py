@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from checker.evidence._before import Numbers
 from checker.evidence._checker import Operations, named, operations, shown
+from checker.evidence._log_shapes import LOOKUP, SENDS, is_step, taken_by_shape
 from checker.evidence._numbers import ABSENT, bytes_of, firsts_of, integers_at
 from histories import FAIL, OK, History, Json, canonical
 
-SENDS: Final = ("send", "append")
-POLLS: Final = ("poll", "read", "txn")
+POLLS: Final = ("poll", LOOKUP, "txn")
 _OTHERS: Final = -(2**62)
 _WHOLE_MAX: Final = 10**18
 
@@ -86,14 +86,17 @@ class Told:
     damaged: Records
 
     @staticmethod
-    def of(history: History) -> Told:
-        """Raises `ValueError` where operations have none of the forms."""
-        return _Reader(history).log()
+    def of(history: History, *, quick: bool = True) -> Told:
+        """Raises `ValueError` where operations have none of the forms.
+
+        Not `quick` takes operations one by one that do not answer a mere pair.
+        """
+        return _Reader(history, quick).log()
 
 
 class _Reader:
-    def __init__(self, history: History) -> None:
-        self.history = history
+    def __init__(self, history: History, quick: bool) -> None:
+        self.history, self.quick = history, quick
         self.ops = operations(history, *SENDS, *POLLS)
         self.values = Values()
         self.keys: dict[bytes, int] = {}
@@ -109,7 +112,7 @@ class _Reader:
         for one in np.unique(own).tolist():
             own_key[one] = self.key(history.key_of(one))
         sends = named(history, *SENDS)[history.f[ops.invoked]]
-        lookups = named(history, "read")[history.f[ops.invoked]]
+        lookups = named(history, LOOKUP)[history.f[ops.invoked]]
         fast = self._pairs(code, sends, sends | lookups)
         columns = {kind: [np.empty((0, 4), dtype=np.int64)] for kind in self.found}
         rows = np.flatnonzero(fast[0])
@@ -118,11 +121,18 @@ class _Reader:
         columns["sent"].append(quick[sends[rows]])
         columns["looked_up"].append(quick[~sends[rows] & ~nothing])
         columns["empty"].append(quick[~sends[rows] & nothing])
+        rest = np.flatnonzero(~fast[0])
+        own_keys = own_key[own]
+        if self.quick:
+            shaped = taken_by_shape(history, ops, rest, own_keys, self.key, self.values.number)
+            for kind, tables in shaped.found.items():
+                columns[kind] += tables
+            rest = rest[~shaped.done]
         names = np.array(history.f_names)
-        for row in np.flatnonzero(~fast[0]).tolist():
+        for row in rest.tolist():
             value = history.value_of(int(code[row]))
             f = str(names[history.f[ops.invoked[row]]])
-            self._take(row, f, value, int(own_key[own[row]]))
+            self._take(row, f, value, int(own_keys[row]))
         for kind, records in self.found.items():
             columns[kind].append(np.array(records, dtype=np.int64).reshape(-1, 4))
         found = {}
@@ -167,7 +177,7 @@ class _Reader:
         outcome = "sent" if self.ops.outcome[row] == OK else "tried"
         if self.ops.outcome[row] == FAIL:
             outcome = "failed"
-        if isinstance(value, list) and value and all(_is_step(step) for step in value):
+        if isinstance(value, list) and value and all(is_step(step) for step in value):
             for step in value:
                 if step[0] == "send":
                     self._send(row, outcome, self.key(step[1]), step[2])
@@ -177,7 +187,7 @@ class _Reader:
             self._send(row, outcome, own, value)
         elif outcome == "sent" and value is not None:
             pair = isinstance(value, list) and len(value) == 2
-            if f == "read" and pair and type(value[0]) is int:
+            if f == LOOKUP and pair and type(value[0]) is int:
                 kind = "empty" if value[1] is None else "looked_up"
                 number = ABSENT if value[1] is None else self.values.number(value[1])
                 self.found[kind].append((row, own, value[0], number))
@@ -209,11 +219,3 @@ class _Reader:
                 self.found["polled"].append(found)
                 if record[2:] and (record[2] is False or len(set(record[2:4])) > 1):
                     self.found["damaged"].append(found)
-
-
-def _is_step(step: Json) -> bool:
-    return (
-        isinstance(step, list)
-        and bool(step)
-        and ((step[0] == "send" and len(step) == 3) or (step[0] == "poll" and len(step) <= 2))
-    )

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.evidence import Log
-from histories import History, Json, Op
+from checker.evidence._log_records import Told
+from histories import History, Json, Op, canonical
 from tests.checker.drawing import drawn
 
 
@@ -168,3 +169,73 @@ def test_as_many_losses_are_found_as_were_planted(fates: list[str], keys: int, t
     assert counts.get("lost-write", 0) == fates.count("lost")
     assert counts.get("truncated", 0) == fates.count("truncated")
     assert counts.keys() <= {"lost-write", "truncated", "poll-skip"}
+
+
+VALUES = st.sampled_from(
+    [0, 1, 10**20, 1.5, "a", "a\\b", None, True, [], [[1, 2]], [0, 1], {"a": [[3]]}]
+)
+RECORDS = st.one_of(
+    st.tuples(st.integers(0, 3), VALUES),
+    st.tuples(st.integers(0, 3), VALUES, st.sampled_from([True, False, 7])),
+    st.tuples(st.integers(0, 3), VALUES, st.integers(0, 1), st.integers(0, 1)),
+).map(list)
+BATCHES = st.one_of(
+    st.lists(RECORDS, max_size=3),
+    st.dictionaries(st.sampled_from("56"), st.lists(RECORDS, max_size=2), max_size=2),
+)
+SENDS = st.one_of(VALUES, st.tuples(st.integers(0, 3) | st.none(), VALUES).map(list))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.sampled_from([5, "6", None]), SENDS).map(list),
+        st.tuples(st.just("poll"), BATCHES).map(list),
+        st.just(["poll"]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+OPERATIONS = st.one_of(
+    st.tuples(st.sampled_from(["append", "send"]), SENDS),
+    st.tuples(st.just("poll"), BATCHES | st.none()),
+    st.tuples(st.just("read"), st.tuples(st.integers(0, 3), VALUES).map(list)),
+    st.tuples(st.sampled_from(["send", "poll", "txn"]), STEPS),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            OPERATIONS, st.sampled_from(["ok", "ok", "ok", "fail", "info"]), st.integers(0, 2)
+        ),
+        max_size=8,
+    )
+)
+def test_operations_taken_at_once_say_the_same_as_one_by_one(told: list[Any]) -> None:
+    ops = [
+        op
+        for (f, value), outcome, key in told
+        for op in (
+            Op(f, value, process=key, key=key),
+            Op(f, value, process=key, key=key, type=outcome),
+        )
+    ]
+    history = History.from_ops(ops)
+    assert records(Told.of(history)) == records(Told.of(history, quick=False))
+
+
+def records(log: Told) -> dict[str, list[Any]]:
+    """All records in turn, with keys and values themselves."""
+    return {
+        kind: [
+            (
+                int(op),
+                str(log.keys[key]),  # 5 and "5" are one partition
+                int(offset),
+                None if kind == "empty" else canonical(log.values.value_of(value)),
+            )
+            for op, key, offset, value in zip(
+                table.op, table.key.tolist(), table.offset, table.value.tolist(), strict=True
+            )
+        ]
+        for kind in ("sent", "tried", "failed", "polled", "looked_up", "empty", "damaged")
+        for table in [getattr(log, kind)]
+    }
