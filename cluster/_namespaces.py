@@ -133,8 +133,9 @@ class NamespaceHost(PosixHost):
     def _driver(self) -> LocalHost:
         return LocalHost(self.name, self.directory)
 
-    async def _journal_daemon(self, name: str) -> None:
+    async def _journal_daemon(self, name: str) -> str:  # noqa: ARG002 -- as its class has it
         """Nothing to write down: the daemon cannot outlive its pid namespace."""
+        return ""
 
     async def _journal_undo(self, name: str, undo: Sequence[Sequence[str]]) -> None:
         """Nor can anything else that is set up in here."""

@@ -5,7 +5,9 @@ shell texts below are constant; names, paths and arguments reach them as ``$1``,
 
 A daemon is started by a shell which becomes the leader of a new session, writes down its
 own pid, start time and boot id, and only then becomes the daemon by `exec`: there is no
-moment at which the daemon runs and nobody knows.  Every later look at the daemon checks
+moment at which the daemon runs and nobody knows.  A driver may be killed while that shell is
+still on its way; so whoever heals bars the start before looking for the daemon, and the shell
+looks whether it is barred after it has written itself down.  Every later look at the daemon checks
 all three, so that a stranger which inherited the pid is never signalled.  Signals go to
 the whole session's process group, since databases fork.
 """
@@ -18,6 +20,7 @@ import posixpath
 import re
 import socket
 import time
+import uuid
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
@@ -48,23 +51,33 @@ _POLL_S: Final = 0.05
 SBIN: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 """Ordinary users often lack these in PATH, and `ip`, `iptables` and `sshd` live there."""
 
-# $1 pid file, $2 log file, $3 working directory, then the command.  `told` is complete when
+# $1 pid file, $2 log file, $3 working directory, $4 what may bar the start (or nothing), then
+# the command.  What cannot be written down is not started.  `told` is complete when
 # the inner shell has let go of its standard output, which is when it becomes the daemon.
 _START: Final = """
 set -eu
 cd -- "$3"
-command -v -- "$4" >/dev/null || { echo "no such program: $4" >&2; exit 127; }
+command -v -- "$5" >/dev/null || { echo "no such program: $5" >&2; exit 127; }
 told=$(setsid sh -c '
-    pid_file=$1 log=$2; shift 3
+    set -e
+    pid_file=$1 log=$2 word=$4; shift 4
     start=$(read -r line < /proc/$$/stat; set -- ${line##*) }; echo "${20}")
     read -r boot < /proc/sys/kernel/random/boot_id
     printf "%s %s %s\\n" "$$" "$start" "$boot" > "$pid_file.new"
     mv -f -- "$pid_file.new" "$pid_file"
+    if [ -n "$word" ] && grep -qsx -e "$word" "${pid_file%/*}/starts-barred"; then
+        echo "it has been undone" >&2; exit 1
+    fi
     cat -- "$pid_file"
     exec "$@" </dev/null >>"$log" 2>&1
 ' sh "$@" </dev/null &
 )
 printf "%s\\n" "$told"
+"""
+
+# $1 pid file, $3 the word by which a start is barred.  A directory that has gone bars it, too.
+_BAR: Final = """
+[ -z "$3" ] || [ ! -d "${1%/*}" ] || echo "$3" >> "${1%/*}/starts-barred"
 """
 
 # $1 pid file, $2 signal (0: only look).  Exit code 3: no such daemon, or not any more.
@@ -125,13 +138,14 @@ rm -rf -- "$1"
 """
 
 
-def kill_undo(directory: str, name: str) -> list[list[str]]:
+def kill_undo(directory: str, name: str, word: str = "") -> list[list[str]]:
     """The commands that end the daemon, and nothing else, from any process at any time.
 
+    They also bar the start that goes by this word, should it still be on its way.
     They end when the daemon and its children are gone, which is a moment after they were
     killed.  A daemon that is gone already is success: the second undo finds nothing to do.
     """
-    script = f"""
+    script = f"""{_BAR}
 left=100
 until ({_SIGNAL}); [ $? = {_GONE} ] && {{ ({_END_ORPHANS}); [ $? = {_GONE} ]; }}; do
     left=$((left - 1))
@@ -139,7 +153,7 @@ until ({_SIGNAL}); [ $? = {_GONE} ] && {{ ({_END_ORPHANS}); [ $? = {_GONE} ]; }}
     sleep 0.05
 done
 """
-    return [["sh", "-c", script, "momus-kill", _pid_file(directory, name), "KILL"]]
+    return [["sh", "-c", script, "momus-kill", _pid_file(directory, name), "KILL", word]]
 
 
 def end_orphans(directory: str, name: str) -> list[str]:
@@ -165,6 +179,7 @@ class PosixHost(ABC):
         self.directory = directory
         self._journal = journal
         self._undo_of: dict[str, str] = {}
+        self._start_words: dict[str, str] = {}
         self._promised: dict[str, tuple[tuple[str, ...], ...]] = {}
         self._daemons: set[str] = set()
         self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -226,14 +241,13 @@ class PosixHost(ABC):
                 raise HostError(
                     self.name, f"daemon {name} runs already", "stop it first, or use another name"
                 )
-            await self._journal_daemon(name)
+            word = await self._journal_daemon(name)
             self._daemons.add(name)
             log = posixpath.join(self.directory, f"{name}.log")
             settings = [f"{key}={value}" for key, value in (env or {}).items()]
             command = ["env", *settings, *argv] if settings else list(argv)
-            started = await self.run(
-                ["sh", "-c", _START, "momus-start", pid_file, log, cwd or self.directory, *command]
-            )
+            places = (pid_file, log, cwd or self.directory)
+            started = await self.run(["sh", "-c", _START, "momus-start", *places, word, *command])
             fields = started.text.split()
             if len(fields) != 3:
                 raise HostError(
@@ -332,13 +346,18 @@ class PosixHost(ABC):
         if undo is not None and self._journal is not None:
             await asyncio.to_thread(self._journal.close, undo)
 
-    async def _journal_daemon(self, name: str) -> None:
-        if self._journal is None or name in self._undo_of:
-            return
-        undo = kill_undo(self.directory, name)
+    async def _journal_daemon(self, name: str) -> str:
+        """The word by which the start can be barred, or "" where nobody will heal it."""
+        if self._journal is None:
+            return ""
+        if name in self._undo_of:
+            return self._start_words[name]
+        self._start_words[name] = uuid.uuid4().hex
+        undo = kill_undo(self.directory, name, self._start_words[name])
         self._undo_of[name] = await asyncio.to_thread(
             self._journal.open, "daemon", self, undo, {"daemon": name}
         )
+        return self._start_words[name]
 
     async def _await_gone(self, name: str, timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s

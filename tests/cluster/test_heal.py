@@ -73,6 +73,41 @@ def test_daemons_and_directories_of_a_killed_driver_go(tmp_path: Path) -> None:
     assert asyncio.run(heal(tmp_path)) == []  # a second time there is nothing to do
 
 
+def test_a_start_that_was_on_its_way_when_its_driver_died_is_barred_by_the_healing(
+    tmp_path: Path,
+) -> None:
+    class Slow(LocalHost):
+        """Its commands to start something are sent, and arrive later."""
+
+        sent: Any = None
+
+        async def run(self, argv: Any, **options: Any) -> Any:
+            if "momus-start" in argv and self.sent is None:
+                self.sent = argv
+                raise ConnectionAbortedError
+            return await super().run(argv, **options)
+
+    async def main() -> None:
+        with Journal(tmp_path / "faults.jsonl") as journal:
+            host = Slow("n1", str(tmp_path), journal=journal)
+            with pytest.raises(ConnectionAbortedError):
+                await host.start("nap", ["sleep", "1000"])
+            [entry] = Journal.open_entries(journal.path)
+            for argv in entry.undo:
+                assert (await host.run(argv, check=False)).code == 0
+            arrived = await host.run(host.sent, check=False)
+            assert arrived.text == ""
+            assert b"it has been undone" in arrived.stderr
+            assert not await host.alive("nap")
+            # What was barred is that start, not the daemon: its next life is another one's matter.
+            await host.stop("nap")
+            await host.start("nap", ["sleep", "1000"])
+            assert await host.alive("nap")
+            await host.stop("nap")
+
+    asyncio.run(main())
+
+
 def test_namespaces_leave_only_a_directory_to_heal(labs: Any, tmp_path: Path) -> None:
     async def supported() -> None:
         async with labs("netns"):

@@ -33,7 +33,7 @@ _IGNORED: Final = "|".join(
         # A member that was removed and added again is told how it joined.
         r" --(?:initial-cluster|initial-cluster-state)=\S+",
         # The run's own books in its own directory, which goes with the run.
-        r"strikes-undone|[\w-]+\.(?:log|pid)|disk/backing/probe(?:/.*)?",
+        r"strikes-undone|starts-barred|[\w-]+\.(?:log|pid)|disk/backing/probe(?:/.*)?",
     )
 )
 

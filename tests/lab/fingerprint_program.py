@@ -237,10 +237,10 @@ def digest(path: str) -> str | None:
 def listing(top: str) -> Iterator[str]:
     """All names below a directory; numbers count as one another, since logs are rotated.
 
-    The list of strikes that may no longer be made is no trace of one.
+    The lists of strikes and starts that may no longer be made are no traces of any.
     """
     for where, directories, files in os.walk(top):
-        for name in [each for each in directories + files if each != "strikes-undone"]:
+        for name in set(directories + files) - {"strikes-undone", "starts-barred"}:
             yield re.sub(r"[0-9a-f]{8,}|\d+", "#", os.path.relpath(os.path.join(where, name), top))
 
 
