@@ -149,8 +149,9 @@ class Runner:
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=timeout_s)
-        for task in late:
-            task.cancel()
+        for task in tasks:
+            if task in late:  # in an order that is the same in every run
+                task.cancel()
         if late:
             self.trouble.append(
                 f"{len(late)} workers did not end within {timeout_s} s; their clients are lost"

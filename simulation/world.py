@@ -12,7 +12,10 @@ disk is a folder.  What both promise, and nothing more, is written here.
 
 The rules that keep a simulated run a pure function of its seed: a program asks only its world
 for time, randomness, tasks, network and disk; it never depends on the order of a set, on
-`hash()` or `id()`; and it does not use threads.
+`hash()` or `id()`; and it does not use threads.  Of asyncio it may use whatever waits between
+its own tasks (`sleep`, `timeout`, events, locks, queues), all by the node's own clock; but
+`as_completed`, `wait` and task groups, which keep their tasks in sets, only where the order in
+which they end or are cancelled does not matter.
 """
 
 from __future__ import annotations
@@ -41,7 +44,10 @@ class Clock(Protocol):
     """The clocks of one node, in seconds."""
 
     def monotonic(self) -> float:
-        """Time since some beginning.  It never goes back, but it may run too fast or too slow."""
+        """Time since some beginning, another one for every node and start of its machine.
+
+        It never goes back, but it may run too fast or too slow.
+        """
         ...
 
     def wall(self) -> float:
@@ -82,7 +88,10 @@ class Disk(Protocol):
     its existence, `rename` is all or nothing and is synced by `sync` of the new name.
 
     Every method may raise `OSError`: ENOSPC when the disk is full, EIO when it is broken,
-    and `FileNotFoundError`.  After an EIO of `sync` it is unknown what is on disk.
+    and `FileNotFoundError`.  An `append` that raises may have written a part, and a `write` may
+    have emptied the file.  After an EIO of `sync` it is unknown what is on disk, though all of
+    it can be read back, and a later `sync` that succeeds says nothing of what was written
+    before it.  Disks turn bits over and put writes in the wrong place: only a checksum tells.
     """
 
     async def names(self) -> list[str]:
@@ -114,7 +123,7 @@ class Disk(Protocol):
         ...
 
     async def remove(self, name: str) -> None:
-        """Remove a file."""
+        """Remove a file; after a crash it may be there again."""
         ...
 
 
