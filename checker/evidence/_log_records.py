@@ -1,13 +1,12 @@
 """The records of a log, as producers were told of them and as consumers saw them.
 
 Whatever form the operations have, what remains is a column for each of: operation, key
-(partition), offset, and value.  A value that is an integer stands for itself; others have numbers
-below every such integer, and `value_of` gives them back.
+(partition), offset, and value (see `Values`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,31 +16,10 @@ from checker.evidence._before import Numbers
 from checker.evidence._checker import Operations, named, operations, shown
 from checker.evidence._log_shapes import LOOKUP, SENDS, is_step, taken_by_shape
 from checker.evidence._numbers import ABSENT, bytes_of, firsts_of, integers_at
+from checker.evidence._values import Values
 from histories import FAIL, OK, History, Json, canonical
 
 POLLS: Final = ("poll", LOOKUP, "txn")
-_OTHERS: Final = -(2**62)
-_WHOLE_MAX: Final = 10**18
-
-
-@dataclass
-class Values:
-    """Numbers for values."""
-
-    numbers: dict[bytes, int] = field(default_factory=dict)
-    known: list[Json] = field(default_factory=list)
-
-    def number(self, value: Json) -> int:
-        if type(value) is int and -_WHOLE_MAX < value < _WHOLE_MAX:
-            return value
-        text = canonical(value)
-        if text not in self.numbers:
-            self.numbers[text] = _OTHERS + len(self.known)
-            self.known.append(value)
-        return self.numbers[text]
-
-    def value_of(self, number: int) -> Json:
-        return self.known[number - _OTHERS] if number < -_WHOLE_MAX else number
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from checker.evidence._before import Numbers
 from checker.evidence._checker import Mask, Operations
 from checker.evidence._numbers import ABSENT
+from checker.evidence._values import UnclearShape, column, constant
 from histories import OK, History, Items, Json, Shapes, items_of, shapes_of, texts_at
 
 SENDS: Final = ("send", "append")
@@ -72,10 +73,6 @@ def is_step(step: Json) -> bool:
     )
 
 
-class _Unclear(Exception):
-    """What a shape means is not clear, or not the same for all that have it."""
-
-
 @dataclass(frozen=True)
 class _Batch:
     """Operations whose values begin alike; columns are those of `rows`."""
@@ -101,7 +98,7 @@ class _Batch:
                 alike = _Alike(self, places[mine], table[mine], str(names[one // 4]), one % 4)
                 try:
                     told = list(alike.told(shape, records, depth))
-                except _Unclear:
+                except UnclearShape:
                     continue
                 done[places[mine]] = True
                 for kind, rows in told:
@@ -133,9 +130,9 @@ class _Records:
             if not isinstance(shape, list) or len(shape) < 2 or type(shape[0]) is not int:
                 continue
             try:
-                value[places] = _column(shape[1], table, number)
+                value[places] = column(shape[1], table, number)
                 damaged[places] = _wrong_sum(shape[2:4], table, number)
-            except _Unclear:
+            except UnclearShape:
                 continue
             offset[places] = table[:, shape[0]]
             fit[places] = True
@@ -154,7 +151,7 @@ class _Alike:
     outcome: int
 
     def told(self, shape: Json, records: _Records, depth: int) -> Iterator[tuple[str, Numbers]]:
-        """Tables by kind; raises `_Unclear`."""
+        """Tables by kind; raises `UnclearShape`."""
         polls = _Polls(self, records, _lists_at(shape, depth - 1))
         ok = self.outcome == OK
         kind = "sent" if ok else "failed" if self.outcome == 2 else "tried"
@@ -171,7 +168,7 @@ class _Alike:
             pair = isinstance(shape, list) and len(shape) == 2
             if self.f == LOOKUP and pair and type(shape[0]) is int:
                 there = shape[1] is not None
-                value = _column(shape[1], self.table, self.batch.number) if there else ABSENT
+                value = column(shape[1], self.table, self.batch.number) if there else ABSENT
                 at = self.table[:, shape[0]]
                 yield "looked_up" if there else "empty", self._rows(own, at, value)
             else:
@@ -184,11 +181,11 @@ class _Alike:
         if pair and (value[0] is None or type(value[0]) is int):
             offset = ABSENT if value[0] is None else self.table[:, value[0]]
             value = value[1]
-        return self._rows(key, offset, _column(value, self.table, self.batch.number))
+        return self._rows(key, offset, column(value, self.table, self.batch.number))
 
     def _keys(self, key: Json) -> Numbers:
         if type(key) is not int:
-            return np.full(len(self.places), self.batch.key(_constant(key)))
+            return np.full(len(self.places), self.batch.key(constant(key)))
         names, which = np.unique(self.table[:, key], return_inverse=True)
         return np.array([self.batch.key(name) for name in names.tolist()])[which]
 
@@ -208,17 +205,17 @@ class _Polls:
     """How many records were in the lists so far."""
 
     def refuse_others(self) -> None:
-        """Raise `_Unclear` if what was taken out of lists is no polled record, after all."""
+        """Raise `UnclearShape` if what was taken out of lists is no polled record, after all."""
         begin, places = self.records.begin, self.alike.places
         if sum(self.given) != (begin[places + 1] - begin[places]).sum():
-            raise _Unclear
+            raise UnclearShape
 
     def told(self, value: Json, own: Numbers) -> Iterator[tuple[str, Numbers]]:
         batches = value.items() if isinstance(value, dict) else [(None, value)]
         for name, held in batches:
             inside = next((n for n, each in enumerate(self.lists) if each is held), -1)
             if inside < 0 or held != []:
-                raise _Unclear
+                raise UnclearShape
             key = own if name is None else np.full(len(own), self.alike.batch.key(name))
             rows, wrong = self._given(inside, key)
             self.given.append(len(rows))
@@ -254,23 +251,6 @@ def _lists_at(value: Json, depth: int) -> list[Json]:
     return [each for item in inner for each in _lists_at(item, depth - 1)]
 
 
-def _constant(value: Json) -> Json:
-    """A part of a shape that is the same for all; raises `_Unclear` where it has integers."""
-    if type(value) is int:
-        raise _Unclear
-    if isinstance(value, list | dict):
-        for item in value if isinstance(value, list) else value.values():
-            _constant(item)
-    return value
-
-
-def _column(value: Json, table: Numbers, number: Callable[[Json], int]) -> Numbers:
-    """The numbers of these values."""
-    if type(value) is int:
-        return table[:, value]
-    return np.full(len(table), number(_constant(value)))
-
-
 def _wrong_sum(
     sums: list[Json], table: Numbers, number: Callable[[Json], int]
 ) -> npt.NDArray[np.bool_]:
@@ -280,6 +260,6 @@ def _wrong_sum(
     if sums[0] is False:
         return np.ones(len(table), dtype=bool)
     if any(isinstance(each, bool) for each in sums):
-        raise _Unclear
-    columns = [_column(each, table, number) for each in sums]
+        raise UnclearShape
+    columns = [column(each, table, number) for each in sums]
     return np.asarray(columns[0] != columns[-1])

@@ -7,7 +7,10 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from checker._verdict import Verdict
+from checker.evidence._before import Numbers
 from checker.evidence._checker import (
     SHOWN_MAX,
     Operations,
@@ -18,6 +21,7 @@ from checker.evidence._checker import (
     vacuous,
     verdict,
 )
+from checker.evidence._watch_shapes import cleared, content_of, is_revision
 from histories import FAIL, OK, History, Json, canonical
 
 _SENTENCES: Final = {
@@ -49,7 +53,15 @@ class Watch:
     An event is known if a write was told its revision, or some watch told it.  A watch resumes
     the one before of its process if it asks from behind the last revision of that.  Jepsen
     compares whole logs of values; revisions tell which promise was broken.
+
+    A watch that was ended since what it asked for had been compacted says so: ``"compacted":
+    revision``, with ``events`` or without.  It need not have told what is older than that, and the
+    next watch goes on from there.
+
+    A look at columns clears most keys of suspicion; `quick` false does without.
     """
+
+    quick: bool = True
 
     @property
     def name(self) -> str:
@@ -61,15 +73,24 @@ class Watch:
         watches = operations(history, "watch", "final-watch")
         watches = watches.where((watches.outcome != FAIL) & (watches.completed >= 0))
         writes = operations(history, "write", "put", "delete", "cas")
-        told = _Told(history, watches, writes)
+        proof = cleared(history, watches, writes) if self.quick else None
+        count, judged = len(watches), len(watches) + len(writes)
+        written = len(writes) > 0
+        if proof is not None:
+            watches = _of_keys(history, watches, proof.suspects)
+            writes = _of_keys(history, writes, proof.suspects)
+        told = _Told(history, watches, writes, written)
+        events, known = told.count, len(told.known)
+        if proof is not None:
+            events, known = proof.events, proof.known
         troubles: dict[str, list[tuple[int, Where, int]]] = {kind: [] for kind in _SENTENCES}
         reached: dict[tuple[int, int], int] = {}
         for row in range(len(watches)):
             told.judge(row, troubles, reached)
         details: dict[str, Any] = {
-            "watches": len(watches),
-            "events": told.count,
-            "known": len(told.known),
+            "watches": count,
+            "events": events,
+            "known": known,
         }
         found = []
         for kind, breaches in troubles.items():
@@ -100,7 +121,7 @@ class Watch:
                     )
                 )
         nothing = None
-        if not told.count:
+        if not events:
             nothing = vacuous(
                 "No watch told an event, so there is nothing that could be out of order.",
                 "See why operations 'watch' do not succeed, and whether anybody writes.",
@@ -108,7 +129,7 @@ class Watch:
         return verdict(
             self.name,
             began=began,
-            operations=len(watches) + len(writes),
+            operations=judged,
             counterexamples=found,
             unknown=nothing,
             details=details,
@@ -118,20 +139,22 @@ class Watch:
 class _Told:
     """All that is known of events, and one watch after the other judged by it."""
 
-    def __init__(self, history: History, watches: Operations, writes: Operations) -> None:
+    def __init__(
+        self, history: History, watches: Operations, writes: Operations, written: bool
+    ) -> None:
         self.history, self.watches = history, watches
         self.count = 0
         self.known: dict[Where, tuple[bytes, int]] = {}
         self.contested: set[Where] = set()
         self.attempts: set[tuple[bytes, bytes]] = set()
-        self.written = len(writes) > 0
-        self.logs: list[tuple[int | None, list[Json], int | None]] = []
+        self.written = written
+        self.logs: list[_Answer] = []
         self.keys = [canonical(history.key_of(int(code))) for code in history.key[watches.invoked]]
         for row, event in enumerate(writes.told.tolist()):
             self._write(writes, row, event)
         for event in watches.completed.tolist():
-            self.logs.append(_log(history.value_of(int(history.value[event]))))
-            for item in self.logs[-1][1]:
+            self.logs.append(_Answer.of(history.value_of(int(history.value[event]))))
+            for item in self.logs[-1].events:
                 if len(item) == 3:
                     where, value = (item[0], canonical(item[1])), canonical(item[2])
                     if self.known.setdefault(where, (value, event))[0] != value:
@@ -152,9 +175,7 @@ class _Told:
             self.known[(value[0], key)] = (canonical(value[1]), event)
             return
         # Its revision is not known, so an event with its value may be its.
-        content = value[1] if pair else value
-        if history.f_names[history.f[event]] == "cas" and isinstance(content, list) and content:
-            content = content[-1]
+        content = content_of(history.f_names[history.f[event]], value)
         self.attempts.add((key, canonical(content)))
 
     def judge(
@@ -164,7 +185,8 @@ class _Told:
         reached: dict[tuple[int, int], int],
     ) -> None:
         """Add what is wrong with the watch in this row, as (row, event, another position)."""
-        begin, events, end = self.logs[row]
+        answer = self.logs[row]
+        begin, events, end, compacted = answer.begin, answer.events, answer.end, answer.compacted
         invoked = int(self.watches.invoked[row])
         session = (int(self.history.process[invoked]), int(self.history.key[invoked]))
         resumed = begin is not None and begin - 1 == reached.get(session)
@@ -201,30 +223,52 @@ class _Told:
         upper = bisect_right(expected, (max(last, complete), b"\xff"))
         if start >= 0:
             for where in expected[lower:upper]:
-                if where not in seen:
+                if where not in seen and where[0] >= compacted:
                     before = where[0] < first or first < 0
                     kind = "bookmark" if where[0] > last else "reliable"
                     kind = "resumable" if resumed and before else kind
                     troubles[kind].append((row, where, self.known[where][1]))
-        upto = max(last, complete)
+        upto = max(last, complete, compacted - 1)
         if upto >= 0:
             reached[session] = upto
 
 
-def _log(value: Json) -> tuple[int | None, list[Json], int | None]:
-    """From where, what, and up to where a watch told."""
-    match value:
-        case {"events": list() as events} if all(
-            isinstance(item, list) and len(item) in (1, 3) and type(item[0]) is int
-            for item in events
-        ):
-            return value.get("from"), events, value.get("revision")
-        case None:
-            return None, [], None
-    raise ValueError(
-        'a watch answers {"from": revision, "events": [[revision, key, value], ...]}, but here it '
-        f"is {shown(value)}"
-    )
+@dataclass(frozen=True)
+class _Answer:
+    """From where, what, and up to where a watch told; what is older than `compacted` is gone."""
+
+    begin: int | None
+    events: list[Json]
+    end: int | None
+    compacted: int
+
+    @staticmethod
+    def of(value: Json) -> _Answer:
+        if value is None:
+            return _Answer(None, [], None, -1)
+        if isinstance(value, dict):
+            compacted = value.get("compacted")
+            events = value.get("events", None if compacted is None else [])
+            bounds = value.get("from"), value.get("revision"), compacted
+            if (
+                isinstance(events, list)
+                and all(is_revision(bound) for bound in bounds)
+                and all(_is_event(item) for item in events)
+            ):
+                return _Answer(bounds[0], events, bounds[1], -1 if compacted is None else compacted)
+        raise ValueError(
+            'a watch answers {"from": revision, "events": [[revision, key, value], ...]}, but here '
+            f"it is {shown(value)}"
+        )
+
+
+def _is_event(item: Json) -> bool:
+    return isinstance(item, list) and len(item) in (1, 3) and type(item[0]) is int
+
+
+def _of_keys(history: History, ops: Operations, codes: Numbers) -> Operations:
+    """The operations under keys with these codes."""
+    return ops.where(np.isin(history.key[ops.invoked], codes))
 
 
 def _decoded(history: History, key: bytes) -> Json:
