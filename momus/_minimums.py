@@ -18,7 +18,7 @@ from momus._exits import Refusal
 from momus._quantities import numbers_said
 
 if TYPE_CHECKING:
-    from checker import Verdict
+    from checker import Unknown, Verdict
     from histories import History
 
 MINIMUMS: Final = ("operation", "node", "window", "clients", "share")
@@ -52,21 +52,53 @@ def only_if_shown(
     meta: Mapping[str, Any],
     minimums: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """`verdict`, or unknown where it is valid though too little succeeded to say so."""
+    """`verdict`, or unknown where it is valid though too little succeeded to say so.
+
+    Where it is vacuous already, since a checker found nothing to look at or a fault is not
+    proven, what was missing of the run itself comes first: that is why.
+    """
     said = meta.get("minimums") if minimums is None else minimums
-    if verdict.valid is not True or ("workload" not in meta and said is None):
+    vacuous = verdict.unknown is not None and verdict.unknown.cause == "vacuous"
+    if verdict.valid is False or ("workload" not in meta and said is None):
+        return verdict
+    if verdict.valid is not True and not vacuous:
         return verdict
     from checker.evidence import Vacuity
 
     known: dict[str, Any] = checked(said) if isinstance(said, Mapping) else {}
     shown = Vacuity(**known, spare=_spare(meta)).check(history)
-    if shown.unknown is None:
+    missing = shown.unknown
+    if missing is None and not vacuous and known.get("window", 1):
+        missing = _without_faults(history, meta)
+    if missing is None:
         return verdict
     return msgspec.structs.replace(
         verdict,
         valid="unknown",
-        unknown=shown.unknown,
+        unknown=missing,
+        notes=(*verdict.notes, *([verdict.unknown.sentence] if verdict.unknown else [])),
         details={**verdict.details, "vacuity": shown.details},
+    )
+
+
+def _without_faults(history: History, meta: Mapping[str, Any]) -> Unknown | None:
+    """Why a run that was to have faults shows nothing of them, if none ever began.
+
+    One that was ended early got as far as somebody wanted.
+    """
+    from checker import Unknown
+    from histories import fault_windows
+
+    faults = meta.get("faults")
+    if not isinstance(faults, list) or not faults or fault_windows(history):
+        return None
+    limit_s = meta.get("time_limit_s")
+    if isinstance(limit_s, int | float) and int(history.time[-1]) < limit_s * 1e9:
+        return None
+    return Unknown(
+        cause="vacuous",
+        sentence=f"The run was to have faults ({', '.join(map(str, faults))}), but none began.",
+        remedy="Run for longer or let faults strike more often (--interval), or say --faults none.",
     )
 
 

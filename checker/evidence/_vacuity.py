@@ -229,7 +229,10 @@ class _Counted:
     def _under(self, windows: tuple[FaultWindow, ...], last: int) -> Iterator[dict[str, Any]]:
         begins = self.ops.begin  # in the order of invocations, so sorted
         # Answers come nearly in order, for which the stable sort is the quick one.
-        ends = np.sort(self.answered, kind="stable")
+        # One that never ended met no fault that began later: nobody waited for it any more.
+        known = self.ops.completed >= 0
+        ended = np.where(known, self.answered, begins) if len(begins) else begins
+        ends = np.sort(ended, kind="stable")
         done = np.sort(self.answered[self.ops.ok], kind="stable")
         starts = np.array([window.start for window in windows], dtype=np.int64)
         for window in windows:
