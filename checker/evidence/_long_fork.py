@@ -19,6 +19,7 @@ from checker.evidence._checker import (
     vacuous,
     verdict,
 )
+from checker.evidence._long_fork_shapes import cleared, written_once
 from histories import FAIL, History, Json, canonical
 
 _PAIRS_MAX = 100_000
@@ -33,7 +34,11 @@ class LongFork:
     keys must then fit into one order, each seeing at least what the one before saw; two reads
     that do not are a *fork*, which parallel snapshot isolation allows and snapshot isolation
     forbids.  Reads of keys that differ are not compared (Jepsen refuses groups of another size).
+
+    A look at columns clears most groups of suspicion; `quick` false does without.
     """
+
+    quick: bool = True
 
     @property
     def name(self) -> str:
@@ -44,10 +49,13 @@ class LongFork:
         began = time.perf_counter()
         ops = operations(history, "txn", "read", "write")
         reads: dict[tuple[bytes, ...], dict[int, tuple[int, tuple[bytes, ...]]]] = {}
-        twice = _written_twice(history, ops.where(ops.outcome != FAIL).invoked)
+        twice = _written_twice(history, ops.where(ops.outcome != FAIL).invoked, self.quick)
         texts: dict[Json, bytes] = {}
         done = ops.where(ops.ok)
         codes, first = np.unique(history.value[done.completed], return_index=True)
+        proof = cleared(history, codes.astype(np.int64)) if self.quick else None
+        if proof is not None:
+            codes, first = codes[proof.suspects], first[proof.suspects]
         read_count = 0
         differing: Unknown | None = twice
         states: dict[tuple[bytes, ...], dict[bytes, bytes]] = {}
@@ -96,16 +104,19 @@ class LongFork:
                 f"{described(history, other)}; there are {count} such pairs."
             )
             found.append(counterexample(history, sentence, (one, other)))
+        groups, anything = len(reads), any(mask for group in reads.values() for mask in group)
+        if proof is not None:
+            read_count, groups, anything = proof.reads, proof.groups, proof.seen
         details: dict[str, Any] = {
             "reads": read_count,
-            "groups": len(reads),
+            "groups": groups,
             "forks_count": count,
             "forks": [
                 [history.value_of(int(history.value[event])) for event in pair] for pair in forks
             ],
         }
         nothing = None
-        if not any(mask for group in reads.values() for mask in group):
+        if not anything:
             nothing = vacuous(
                 "No read saw a write, so there is no order of writes.",
                 "See why operations 'txn' do not succeed.",
@@ -137,9 +148,11 @@ def _is_transaction(steps: Json) -> bool:
     return all(step[0] == "r" for step in steps) or (len(steps) == 1 and steps[0][0] == "w")
 
 
-def _written_twice(history: History, invoked: np.ndarray[Any, Any]) -> Unknown | None:
+def _written_twice(history: History, invoked: np.ndarray[Any, Any], quick: bool) -> Unknown | None:
     keys: set[bytes] = set()
     codes, times = np.unique(history.value[invoked], return_counts=True)
+    if quick and written_once(history, codes, times):
+        return None
     for code, count in zip(codes.tolist(), times.tolist(), strict=True):
         steps = history.value_of(code)
         if _is_transaction(steps) and steps[0][0] == "w":

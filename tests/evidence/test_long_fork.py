@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +106,42 @@ def test_as_many_forks_are_found_as_were_planted(planted: list[bool], size: int)
     verdict = LongFork().check(History.from_ops(ops))
     # ... and with every other one that sees some keys and not the last.
     assert verdict.details["forks_count"] == sum(planted) * (size - 1)
+
+
+KEYS = st.sampled_from([0, 1, 2, "x", 10**20])
+TOLD = st.sampled_from([None, None, 1, 1, 1, 2, "v", 1.5])
+READS = st.lists(st.tuples(st.just("r"), KEYS, TOLD).map(list), min_size=1, max_size=3)
+PAIRS = st.tuples(TOLD, TOLD).map(lambda two: [["r", 0, two[0]], ["r", 1, two[1]]])
+SWAPPED = st.tuples(TOLD, TOLD).map(lambda two: [["r", 1, two[1]], ["r", 0, two[0]]])
+WROTE = st.tuples(st.just("w"), KEYS, st.just(1)).map(lambda step: [list(step)])
+
+
+@given(
+    st.lists(
+        st.tuples(READS | PAIRS | SWAPPED | WROTE, st.sampled_from(["ok", "ok", "info", "fail"])),
+        max_size=12,
+    )
+)
+def test_columns_clear_no_fork(told: list[Any]) -> None:
+    ops = [
+        op
+        for process, (steps, outcome) in enumerate(told)
+        for op in (
+            Op("txn", steps, process=process),
+            Op("txn", steps, process=process, type=outcome),
+        )
+    ]
+    history = History.from_ops(ops)
+    quick, slow = (LongFork(quick=quick).check(history) for quick in (True, False))
+    assert msgspec.structs.replace(quick, seconds=0) == msgspec.structs.replace(slow, seconds=0)
+
+
+@given(st.lists(st.sampled_from(["order", "fork"]), min_size=1, max_size=30))
+def test_forks_among_many_groups_of_integers_are_all_found(groups: list[str]) -> None:
+    transactions: list[Json] = []
+    for number, fate in enumerate(groups):
+        x, y = 2 * number, 2 * number + 1
+        transactions += [[["w", x, 1]], [["w", y, 1]]]
+        for one, other in ((None, None), (1, None), (None, 1) if fate == "fork" else (1, 1)):
+            transactions.append([["r", x, one], ["r", y, other]])
+    assert judged(*transactions) == ("fork" not in groups, groups.count("fork"))
