@@ -14,9 +14,10 @@ import asyncio
 import heapq
 from asyncio.events import Handle, TimerHandle
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple, cast
+from weakref import WeakSet
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -52,6 +53,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     _ready: deque[Handle]
     _stopping: bool
+    _asyncgens: WeakSet[AsyncGenerator[Any, Any]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,6 +147,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     handle._run()
             if self._stopping:
                 return
+
+    def _asyncgen_finalizer_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
+        """An abandoned generator is closed by whoever abandoned it: in a node, inside its door."""
+        self._asyncgens.discard(agen)
+        where = asyncio._get_running_loop()
+        if where is not None and not where.is_closed():
+            where.call_soon(where.create_task, agen.aclose())
 
     def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
         """It stays in the heap until its time comes: most timers are not cancelled."""

@@ -13,6 +13,7 @@ written by itself.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -195,8 +196,10 @@ class Storage:
         change = Change(self._next(), self.now_s, entries)
         _enter(self.names, change)
         self._changes.append(change)
-        if len(self._changes) > _PENDING_MAX:
-            self._settle_names(None, self._changes[_PENDING_MAX // 2].number)
+        written = bisect_left(self._changes, self.now_s - WRITEBACK_S, key=lambda each: each.at_s)
+        written = max(written, len(self._changes) - _PENDING_MAX)
+        if written:
+            self._settle_names(None, self._changes[written - 1].number)
 
     def _settle_names(self, name: str | None, upto: int) -> None:
         """What concerns `name` (None: any) is certain, and all that came before it there."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -247,5 +248,56 @@ def test_asyncio_inside_goes_by_the_clock_of_the_machine() -> None:
         assert waited == []
         await asyncio.sleep(0.2)
         assert waited[0] - began == pytest.approx(2)
+
+    play(program, watch)
+
+
+def test_a_generator_that_is_left_halfway_is_closed_inside_the_node() -> None:
+    closed: list[object] = []
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0.01)
+            closed.append(asyncio.get_running_loop())
+
+    async def program(world: World) -> None:
+        async for _ in numbers():
+            break
+        await world.forever()
+
+    async def watch(cluster: SimulatedCluster) -> None:
+        await asyncio.sleep(0.1)
+        life = cluster.machines["n1"].life
+        assert life is not None
+        assert closed == [life.door]
+
+    play(program, watch)
+
+
+def test_tasks_of_a_dead_process_are_closed_and_complain_to_nobody() -> None:
+    async def program(world: World) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(world.forever())
+            group.create_task(waiting_again(world))
+
+    async def waiting_again(world: World) -> None:
+        try:
+            await world.forever()
+        finally:
+            await world.clock.sleep(1)
+
+    async def watch(cluster: SimulatedCluster) -> None:
+        await asyncio.sleep(0.1)
+        machine = cluster.machines["n1"]
+        door = machine.life.door  # type: ignore[union-attr]
+        tasks = list(door.tasks)
+        machine.kill()
+        await asyncio.sleep(5)
+        assert len(tasks) == 5
+        assert [inspect.getcoroutinestate(task.get_coro()) for task in tasks] == ["CORO_CLOSED"] * 5
+        assert not door.tasks
 
     play(program, watch)
