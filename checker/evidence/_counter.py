@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from checker._verdict import Counterexample, Verdict
+from checker.evidence._before import instants_of
 from checker.evidence._checker import (
     SHOWN_MAX,
     Operations,
@@ -20,6 +21,7 @@ from checker.evidence._checker import (
     vacuous,
     verdict,
 )
+from checker.evidence._clearing import Cleared, orderly
 from checker.evidence._elements import integers_of
 from histories import FAIL, History
 
@@ -110,6 +112,52 @@ class Counter:
             unknown=nothing,
             details=details,
         )
+
+    def cleared(self, history: History) -> Cleared | None:
+        """The keys in which every read is within its bounds, by the same sums, key by key."""
+        are, value = integers_of(history.values)
+        adds, reads = operations(history, self.add), operations(history, self.read)
+        adds = adds.where(adds.outcome != FAIL)
+        reads = reads.where(reads.ok)
+        try:
+            amount = _integers(history, adds.invoked, are, value)
+            answer = _integers(history, reads.completed, are, value)
+        except ValueError:
+            return None
+        if np.abs(amount.astype(np.float64)).sum() + abs(self.initial) >= _SUM_MAX:
+            return None
+        added, read = (history.key[ops.invoked].astype(np.int64) for ops in (adds, reads))
+        instants = instants_of(history)
+        span = len(history) + 1
+        began = added * span + instants[adds.invoked]
+        sure = adds.ok
+        ended, certain = (added * span)[sure] + instants[adds.completed[sure]], amount[sure]
+        before, until = read * span + instants[reads.invoked], read * span
+        until += instants[reads.completed]
+        start = read * span
+        lower = np.full(len(reads), self.initial, dtype=np.int64)
+        upper = lower.copy()
+        for negative, low, high in ((False, lower, upper), (True, upper, lower)):
+            told, tried = (
+                _Sums.of(times, amounts, negative=negative)
+                for times, amounts in ((ended, certain), (began, amount))
+            )
+            low += told.before(before) - told.before(start)
+            high += tried.until(until) - tried.before(start)
+        count = len(history.keys) + 1
+        keys = orderly(history)
+        keys[read[(answer < lower) | (answer > upper)]] = False
+        added, read = added % count, read % count
+        keys &= (np.bincount(added, minlength=count) > 0) & (np.bincount(read, minlength=count) > 0)
+        mine, looks = keys[added], keys[read]
+        totals = {
+            "attempted": int(mine.sum()),
+            "acknowledged": int((mine & sure).sum()),
+            "reads": int(looks.sum()),
+            "errors_count": 0,
+            "error_max": 0,
+        }
+        return Cleared(keys, totals["attempted"] + totals["reads"], totals)
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from checker._verdict import Counterexample, Unknown, Verdict, merge_valid
-from checker.evidence._checker import COUNTEREXAMPLES_MAX, Checker, shown, vacuous
+from checker.evidence._checker import COUNTEREXAMPLES_MAX, Checker, Mask, shown, vacuous
+from checker.evidence._clearing import Clears
 from checker.evidence._compose import safely
 from histories import History, Json, Texts
 
@@ -28,9 +30,13 @@ class Keyed:
     The verdict is invalid if that of any key is, else unknown if that of any key is.
     `details` holds the sums of the numbers that the keys tell, and how many keys there are;
     keys that are not valid are parts, by the JSON text of the key.
+
+    A checker that can clear many keys at once (`Clears`) does so first, unless `quick` is false,
+    and only the other keys are judged by themselves.
     """
 
     checker: Checker
+    quick: bool = True
 
     @property
     def name(self) -> str:
@@ -45,7 +51,14 @@ class Keyed:
         unknown: Unknown | None = None
         operations = 0
         totals: dict[str, Any] = {}
-        for key, mine in by_key(history):
+        clean = np.zeros(len(history.keys) + 1, dtype=bool)
+        if self.quick and isinstance(self.checker, Clears):
+            cleared = self.checker.cleared(history)
+            if cleared is not None and cleared.keys.any():
+                clean = cleared.keys
+                verdicts += [True] * int(clean.sum())
+                operations, totals = cleared.operations, dict(cleared.totals)
+        for key, mine in by_key(history, clean):
             part = safely(self.checker, mine)
             verdicts.append(part.valid)
             operations += part.operations
@@ -96,14 +109,17 @@ def has_keys(history: History) -> bool:
     return bool(((history.process >= 0) & (history.key >= 0)).any())
 
 
-def by_key(history: History) -> Iterator[tuple[Json, History]]:
+def by_key(history: History, without: Mask | None = None) -> Iterator[tuple[Json, History]]:
     """The clients' events of each key, in the order in which the keys are first met.
 
-    All slices are cut from one copy of the columns, sorted by key, and each has a table of its
-    own values only, so this (and what checkers do with the slices) takes linear time however
-    many keys there are.
+    `without` says which codes of keys are left out (its last place is for no key).  All slices are
+    cut from one copy of the columns, sorted by key, and each has a table of its own values only, so
+    this (and what checkers do with the slices) takes linear time however many keys there are.
     """
-    chosen = np.flatnonzero(history.process >= 0)
+    kept = history.process >= 0
+    if without is not None:
+        kept &= ~without[history.key]
+    chosen = np.flatnonzero(kept)
     order = chosen[np.argsort(history.key[chosen], kind="stable")]
     key = history.key[order]
     starts = np.flatnonzero(np.diff(key, prepend=np.int32(-2)))
@@ -115,21 +131,45 @@ def by_key(history: History) -> Iterator[tuple[Json, History]]:
     same = (partner >= 0) & (history.key[partner] == key)
     columns = {
         name: getattr(history, name)[order]
-        for name in ("index", "time", "process", "type", "f", "key", "value", "error", "node")
+        for name in ("index", "time", "process", "type", "f", "key", "error", "node")
     }
     columns["pairs"] = np.where(same, place[partner], -1)
+    columns["value"], tables = _own_values(history, order, starts, stops)
     for n in np.argsort(order[starts], kind="stable").tolist():
         start, stop = int(starts[n]), int(stops[n])
         mine = {name: column[start:stop] for name, column in columns.items()}
-        mine["value"], values = _own_values(mine["value"], history.values)
-        yield history.key_of(int(key[start])), replace(history, **mine, values=values)
+        yield history.key_of(int(key[start])), replace(history, **mine, values=tables.table(n))
 
 
-def _own_values(codes: npt.NDArray[np.int32], values: Texts) -> tuple[npt.NDArray[np.int32], Texts]:
-    """The codes in a table of just these values, and the table."""
-    distinct, number = np.unique(codes, return_inverse=True)
-    nulls = int(len(distinct) > 0 and distinct[0] < 0)
-    texts = [values[code] for code in distinct[nulls:].tolist()]
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
-    return (number - nulls).astype(np.int32), Texts(offsets.tobytes(), b"".join(texts))
+@dataclass(frozen=True)
+class _Tables:
+    """The values of all slices, end to end; those of slice `n` begin at `first[n]`."""
+
+    offsets: npt.NDArray[np.int64]
+    data: memoryview
+    first: npt.NDArray[np.int64]
+
+    def table(self, n: int) -> Texts:
+        """Those of one slice."""
+        offsets = self.offsets[self.first[n] : self.first[n + 1] + 1]
+        begin, end = int(offsets[0]), int(offsets[-1])
+        return Texts((offsets - begin).data, self.data[begin:end])
+
+
+def _own_values(
+    history: History,
+    order: npt.NDArray[np.int64],
+    starts: npt.NDArray[np.int64],
+    stops: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int32], _Tables]:
+    """The codes of values in tables of the values of each slice only, and these tables."""
+    code = history.value[order].astype(np.int64)
+    width = len(history.values) + 1
+    both = np.repeat(np.arange(len(starts)), stops - starts) * width + code
+    some = np.flatnonzero(code >= 0)
+    distinct, which = np.unique(both[some], return_inverse=True)
+    first = np.searchsorted(distinct, np.arange(len(starts) + 1) * width)
+    own = np.full(len(code), -1, dtype=np.int32)
+    own[some] = which - first[both[some] // width]
+    texts = Texts.of_arrow(history.values.to_arrow().take(pa.array(distinct % width)))
+    return own, _Tables(texts.offsets, texts.data, first)

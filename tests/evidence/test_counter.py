@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.evidence import Counter
-from histories import History, Op
+from checker.evidence import Counter, Keyed
+from histories import Event, History, Op
 from tests.checker.drawing import drawn
 from tests.evidence.outcomes import why
 
@@ -155,3 +156,47 @@ def test_it_counts_as_the_definitions_read(steps: list[tuple[Any, ...]]) -> None
             expected.append((b.index, lower, e.value, upper))
     found = Counter().check(history).details["errors"]
     assert [(x["operation"], x["lower"], x["value"], x["upper"]) for x in found] == expected
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "add", "read"]),
+            st.integers(-2, 3) | st.sampled_from([0, 1]),
+            st.sampled_from([None, "x", "y"]),
+            st.sampled_from(["ok", "ok", "info", "fail"]),
+            st.integers(0, 4),
+            st.integers(0, 3),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_keys_cleared_at_once_are_those_that_are_valid(told: list[Any], timed: bool) -> None:
+    steps = []
+    for process, (f, value, key, outcome, begin, length) in enumerate(told):
+        asked = value if f == "add" else None
+        steps.append((begin, 0, process, "invoke", f, key, asked))
+        steps.append((begin + length, 1, process, outcome, f, key, value))
+    steps.sort(key=lambda step: step[:2])
+    history = History.from_events(
+        Event(n, at if timed else 0, process, kind, f, key, value)  # type: ignore[arg-type]
+        for n, (at, _, process, kind, f, key, value) in enumerate(steps)
+    )
+    quick, slow = (Keyed(Counter(), quick=quick).check(history) for quick in (True, False))
+    assert msgspec.structs.replace(quick, seconds=0, parts={}) == msgspec.structs.replace(
+        slow, seconds=0, parts={}
+    )
+    assert quick.parts.keys() == slow.parts.keys()
+
+
+def test_most_keys_are_cleared_at_once() -> None:
+    ops = []
+    for key in range(20):
+        for f, value in (("add", 1), ("read", 1 + (key == 7))):
+            ops += [Op(f, 1 if f == "add" else None, process=0, key=key)]
+            ops += [Op(f, value, process=0, key=key, type="ok")]
+    history = History.from_ops(ops)
+    found = Counter().cleared(history)
+    assert found is not None
+    assert [history.key_of(code) for code in (~found.keys[:-1]).nonzero()[0].tolist()] == [7]
