@@ -90,6 +90,7 @@ class Client:
         give_up_at = loop.time() + self._patience_s
         self._seq += 1
         doubt = False
+        tries = 0
         while True:
             reply = await self._try(op, min(self._try_s, give_up_at - loop.time()))
             if reply is None or reply.status == IN_DOUBT:
@@ -101,7 +102,8 @@ class Client:
                 self._turn(reply.hint)
             if loop.time() >= give_up_at:
                 break
-            if reply is not None and not reply.hint:
+            tries += 1
+            if reply is not None and (not reply.hint or tries > 2):
                 await asyncio.sleep(0.02)
         if op.f == "read":
             return op.fail("no-answer")

@@ -17,6 +17,7 @@ from simulation.raftkv._messages import (
     NOT_LEADER,
     OK,
     Entry,
+    Govern,
     Message,
     Raftish,
     Reply,
@@ -24,11 +25,19 @@ from simulation.raftkv._messages import (
 )
 from simulation.raftkv._raft import PRIMARY, Image, Raft
 from simulation.raftkv._records import Based, Entries, Hard, Record
-from simulation.raftkv._shard import REFUSED, Command, Shard, encoded, key_name
+from simulation.raftkv._shard import (
+    MIGRATING_OUT,
+    READ_ONLY,
+    REFUSED,
+    Command,
+    Replicated,
+    encoded,
+    key_name,
+)
 from simulation.raftkv._wal import Wal
 from simulation.world import World
 
-TELL_EVERY: Final = 64
+TELL_EVERY: Final = 16
 """Of every so many entries it is told what the state was after them."""
 
 
@@ -45,6 +54,7 @@ class Home(Protocol):
     def send(self, to: str, message: Message) -> None: ...
     def arm(self, deadline: float) -> None: ...
     def save(self, group: Group, image: Image, arrived_from: tuple[str, int] | None) -> None: ...
+    def applied(self, group: Group) -> None: ...
     def whereabouts(self, shard: str) -> tuple[str, ...]: ...
 
 
@@ -60,7 +70,9 @@ class Waiter:
 class Group:
     """Invariant: all up to `applied` is in `shard`, and `applied` is at most what is committed."""
 
-    def __init__(self, home: Home, name: str, shard_name: str, shard: Shard, raft: Raft) -> None:
+    def __init__(
+        self, home: Home, name: str, shard_name: str, shard: Replicated, raft: Raft
+    ) -> None:
         self.home = home
         self.name = name
         self.shard_name = shard_name
@@ -79,6 +91,8 @@ class Group:
 
     def receive(self, sender: str, message: Raftish) -> None:
         """A message of Raft."""
+        if self.closed:
+            return
         self.raft.step(self.home.world.clock.monotonic(), sender, message)
         self.flush()
 
@@ -121,6 +135,20 @@ class Group:
                 state, role, term = accepted
                 self._tell("write-accepted", state=state, role=role, term=term)
         self._soon()
+
+    def govern(self, sender: str, m: Govern) -> None:
+        """A step of a migration."""
+        shard = self.shard
+        if m.f == "fetch":
+            frozen = shard.state in (READ_ONLY, MIGRATING_OUT)
+            if frozen or self.home.bug == "migration-drops-late-writes":
+                self.home.send(sender, Reply(m.id, OK, shard.piece(m.value)))
+            else:
+                self.home.send(sender, Reply(m.id, NOT_LEADER))
+        elif self.raft.leading is None:
+            self.refuse(sender, m.id)
+        else:
+            self.propose(Command(m.f, value=m.value), sender, m.id)
 
     def refuse(self, client: str, id: int) -> None:
         """We cannot answer, perhaps others can."""
@@ -226,6 +254,7 @@ class Group:
         if shard.state != self._state_told:
             self._state_told = shard.state
             self._tell("shard-state", state=shard.state)
+        home.applied(self)
 
     def _answer(self, waiter: Waiter, entry: Entry, result: Json) -> None:
         home = self.home
@@ -289,6 +318,15 @@ class Group:
                 self.shard.load(image.data)
                 self.applied = image.index
         self.flush()
+
+    def close(self) -> None:
+        """There is no replica here any more: who waits is told, and nothing else happens."""
+        raft = self.raft
+        if raft.leading is not None:
+            raft.dropped += raft.leading.reads()
+            raft.leading = None
+        self._let_go()
+        self.closed = True
 
     def live(self) -> list[Record]:
         """What a log has to hold of this group."""

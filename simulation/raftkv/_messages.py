@@ -169,6 +169,18 @@ ELSEWHERE: Final = "wrong-shard"
 IN_DOUBT: Final = "in-doubt"
 
 
+class Govern(msgspec.Struct, array_like=True, frozen=True, tag=14):
+    """A step of a migration, for the leader of a group; or ``fetch``, for any replica.
+
+    It is answered by a `Reply`.
+    """
+
+    id: int
+    group: str
+    f: str
+    value: Any = None
+
+
 class Ask(msgspec.Struct, array_like=True, frozen=True, tag=12):
     """A question to the admin surface (`path`), or an order to it."""
 
@@ -185,7 +197,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, tag=13):
 
 
 Raftish = Vote | VoteReply | Append | AppendReply | Install | InstallReply | TimeoutNow
-Message = Raftish | Request | Reply | Ask | Answer
+Message = Raftish | Request | Reply | Govern | Ask | Answer
 
 Asked = tuple[str, Request]
 """A read that waits, and who asked for it."""

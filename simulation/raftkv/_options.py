@@ -12,7 +12,9 @@ from simulation.raftkv._raft import Timing
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`replicas` are those of each shard (0: on all nodes).
+    """With `movable` there is a map of the shards, and they can move.
+
+    `replicas` are those of each shard (0: on all nodes).
 
     `reads`: by asking a majority (``index``), or by a lease of the leader.  Requests that come
     within `linger_s` travel together.  A snapshot is taken every `snapshot_every` entries, and
@@ -20,9 +22,10 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     shards: int = 1
+    movable: bool = False
     replicas: int = 0
     reads: Literal["index", "lease"] = "index"
-    linger_s: float = 0.002
+    linger_s: float = 0.004
     snapshot_every: int = 500
     snapshot_keep: int = 50
     heartbeat_s: float = 0.1

@@ -31,4 +31,17 @@ class Based(msgspec.Struct, array_like=True, frozen=True, tag=3):
     term: int
 
 
-Record = Hard | Entries | Based
+class Born(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """There is a replica of the group here; `voters` were its first configuration."""
+
+    group: str
+    voters: tuple[str, ...]
+
+
+class Gone(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """There is no replica of the group here any more, and there must never be one again."""
+
+    group: str
+
+
+Record = Hard | Entries | Based | Born | Gone

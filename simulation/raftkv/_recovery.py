@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from simulation.raftkv._log import Log
 from simulation.raftkv._raft import Image
-from simulation.raftkv._records import Based, Entries, Hard, Record
+from simulation.raftkv._records import Based, Born, Entries, Gone, Hard, Record
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,11 @@ def recovered(
     """
     hard = Hard(group, first_term)
     log = Log()
-    told: dict[str, None] = {}
+    told: dict[str, None] = {group: None}
+    replayed(group)  # if only that there was nothing
     for record in records:
+        if isinstance(record, Born | Gone):
+            continue
         if record.group != group and bug != "foreign-shard-replayed":
             continue
         if record.group not in told:

@@ -9,10 +9,17 @@ from typing import Any, Final
 from generators import Liftable, register
 from nemesis import Fault, schedule, targets
 from simulation import faults
+from simulation.raftkv import _faults as orders
 from simulation.raftkv._judges import judges
 from simulation.scenario import Scenario, Setting
 
 PRIMARIES: Final = (targets.primaries,)
+MOVE_POINTS: Final = (
+    "mid migration: source frozen",
+    "mid migration: target installed",
+    "mid migration: source closed",
+    "mid migration: target active",
+)
 DISK_POINTS: Final = ("before wal sync", "after wal sync")
 
 
@@ -35,10 +42,10 @@ def _often(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG0
     return schedule(chosen, 1.0, strike_s=0.7, first_s=0.8)
 
 
-def _scenario(name: str, sentence: str, *, restarts: bool = True, **more: Any) -> Scenario:
+def _scenario(name: str, sentence: str, **more: Any) -> Scenario:
     usual: dict[str, Any] = {
         "load": registers,
-        "checkers": lambda _: judges(restarts=restarts),
+        "checkers": lambda _: judges(),
         "schedule": _often,
         "rate_hz": 100.0,
         "time_limit_s": 8.0,
@@ -49,7 +56,7 @@ def _scenario(name: str, sentence: str, *, restarts: bool = True, **more: Any) -
 
 
 _ALL: Final = (
-    _scenario("calm", "Nothing breaks.", restarts=False, settle_s=0.0),
+    _scenario("calm", "Nothing breaks.", settle_s=0.0),
     _scenario(
         "kill-primary",
         "The primary is killed under write load, again and again.",
@@ -71,13 +78,60 @@ _ALL: Final = (
         "partition-heal",
         "The network is cut in many shapes, and mended.",
         faults=lambda s: [faults.partition(s.cluster)],
-        restarts=False,
         nodes=5,
+    ),
+    _scenario(
+        "migration",
+        "Shards move while machines crash, also in the middle of a move.",
+        faults=lambda s: [
+            orders.move(s.cluster, shards=2),
+            faults.crash_point(s.cluster, MOVE_POINTS, targets.primaries, nth_max=1),
+        ],
+        schedule=lambda _, chosen: schedule(chosen, 0.5, strike_s=0.5, first_s=0.8),
+        nodes=5,
+        options={"shards": 2, "replicas": 3, "movable": True},
+    ),
+    _scenario(
+        "membership",
+        "The members of the group change, and its leader, while processes are killed.",
+        faults=lambda s: [
+            orders.change(s.cluster),
+            orders.transfer(s.cluster),
+            faults.kill(s.cluster, (targets.primaries, targets.one)),
+        ],
+        schedule=lambda _, chosen: schedule(chosen, 0.4, strike_s=0.4, first_s=0.8),
+        nodes=5,
+        options={"replicas": 3},
+    ),
+    _scenario(
+        "snapshots",
+        "Snapshots are taken all the time, and sent to who was away.",
+        faults=lambda s: [faults.crash(s.cluster), faults.partition(s.cluster, "one")],
+        options={"snapshot_every": 25, "snapshot_keep": 2},
+    ),
+    _scenario(
+        "leases",
+        "Reads by leases, while clocks drift and jump, and the network is cut.",
+        faults=lambda s: [
+            faults.partition(s.cluster, "one", targets.primaries),
+            faults.clock_drift(s.cluster, rate=0.1),
+            faults.clock_jump(s.cluster),
+        ],
+        options={"reads": "lease"},
+    ),
+    _scenario(
+        "bad-weather",
+        "Messages are lost, late, doubled and out of order.",
+        faults=lambda s: [
+            faults.packet_loss(s.cluster, targets.all),
+            faults.packet_duplicate(s.cluster, targets.all),
+            faults.packet_reorder(s.cluster, targets.all),
+            faults.packet_delay(s.cluster, targets.all),
+        ],
     ),
     _scenario(
         "pause",
         "Processes stand still and go on later.",
-        restarts=False,
         faults=lambda s: [faults.pause(s.cluster, (targets.primaries, targets.minority))],
     ),
 )

@@ -8,7 +8,7 @@ snapshots, too, so a retry is answered and not done again.
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -19,6 +19,9 @@ READ_ONLY: Final = "READ_ONLY"
 MIGRATING_OUT: Final = "MIGRATING_OUT"
 MIGRATING_IN: Final = "MIGRATING_IN"
 
+PIECE_BYTES: Final = 32 * 1024
+
+INSTALLED: Final = "installed"
 REFUSED: Final = "refused"
 """The result of a write that came too late: the shard was not active any more."""
 
@@ -41,6 +44,8 @@ class Kept(msgspec.Struct, array_like=True):
     sessions: dict[str, tuple[int, Json]]
     chain: int
     pieces: list[bytes] = []
+    whole: bool = True
+    """Whether all that moves in has come."""
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -63,12 +68,31 @@ def shard_of(key: str, shards: int) -> str:
     return f"s{zlib.crc32(key.encode()) % shards + 1}"
 
 
+class Replicated(Protocol):
+    """What a group keeps the same on all its nodes: a shard, or the map of all shards."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def chain(self) -> int: ...
+    @property
+    def writable(self) -> bool: ...
+    @property
+    def readable(self) -> bool: ...
+    def read(self, key: str) -> Json: ...
+    def answered(self, client: str, seq: int) -> tuple[int, Json] | None: ...
+    def apply(self, term: int, data: bytes) -> Json: ...
+    def piece(self, number: int) -> list[Any]: ...
+    def dump(self) -> bytes: ...
+    def load(self, data: bytes) -> None: ...
+
+
 class Shard:
     """One replica of a shard."""
 
     def __init__(self, state: str = ACTIVE, bug: str | None = None) -> None:
         self._bug = bug
-        self._kept = Kept(state, {}, {}, 0)
+        self._kept = Kept(state, {}, {}, 0, whole=state != MIGRATING_IN)
 
     @property
     def state(self) -> str:
@@ -136,7 +160,7 @@ class Shard:
             kept.state = MIGRATING_OUT
         elif command.f == "install" and kept.state == MIGRATING_IN:
             return self._installed(command.value)
-        elif command.f == "activate" and kept.state == MIGRATING_IN:
+        elif command.f == "activate" and kept.state == MIGRATING_IN and kept.whole:
             kept.state = ACTIVE
         return kept.state
 
@@ -150,15 +174,24 @@ class Shard:
             kept.pieces = [*kept.pieces, piece]
         if len(kept.pieces) == of:
             moved = _kept.decode(b"".join(kept.pieces))
-            kept.data, kept.sessions, kept.pieces = moved.data, moved.sessions, []
-            return "installed"
+            kept.data, kept.sessions = moved.data, moved.sessions
+            kept.pieces, kept.whole = [], True
+            if self._bug == "dedup-lost-in-migration":
+                kept.sessions = {}
+            return INSTALLED
         return kept.state
+
+    def piece(self, number: int) -> list[Any]:
+        """One piece of the data, for another group: [its number, of how many, bytes]."""
+        whole = _encoder.encode(self._kept)
+        pieces = [whole[at : at + PIECE_BYTES] for at in range(0, len(whole), PIECE_BYTES)]
+        return [number, len(pieces), pieces[number]]
 
     def dump(self) -> bytes:
         """All of it, for a snapshot."""
         kept = self._kept
         if self._bug == "dedup-lost-in-snapshot":
-            kept = Kept(kept.state, kept.data, {}, kept.chain)
+            kept = Kept(kept.state, kept.data, {}, kept.chain, kept.pieces, kept.whole)
         return _encoder.encode(kept)
 
     def load(self, data: bytes) -> None:

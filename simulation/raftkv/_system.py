@@ -23,6 +23,10 @@ POINTS = (
     "before snapshot rename",
     "after snapshot rename",
     "before ack",
+    "mid migration: source frozen",
+    "mid migration: target installed",
+    "mid migration: source closed",
+    "mid migration: target active",
 )
 
 
