@@ -18,12 +18,10 @@ from momus._faults import KINDS
 from momus._plan import Plan
 from momus._replay import orders_of
 from momus._script import steps_of
+from momus._systems import SYSTEMS
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
-
-WITHIN_S: Final = 2.5
-"""How long after healing nodes may differ; less than they are left alone for."""
 
 
 def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence[Host]]:
@@ -39,15 +37,7 @@ def lab_of(plan: Plan, journal: Journal) -> AbstractAsyncContextManager[Sequence
 
 def system_of(plan: Plan) -> System:
     """The system under test."""
-    assert plan.system == "etcd", "a settled plan names a known system"
-    front = cluster.ProxyFront(server=plan.proxy, seed=plan.seed) if plan.proxied else None
-    return cluster.Etcd(
-        binary=plan.binary,
-        upgrade_to=plan.upgrade_to,
-        members=plan.members or None,
-        front=front,
-        disk=cluster.FaultyDisk() if plan.on_disk else None,
-    )
+    return SYSTEMS[plan.system].make(plan)
 
 
 def workload_of(plan: Plan) -> Workload:
@@ -85,18 +75,10 @@ WORKLOADS: Final[Mapping[str, Callable[[Plan], Workload]]] = {
 def asides_of(plan: Plan) -> tuple[str, ...]:
     """What a run is judged by besides its workload's own checkers.
 
-    Invariants are about what nodes said, so only where they are asked.  A term that is told
-    may not have reached the disk yet, so it counts once it was told twice; and a member that
-    joins again is another one.
+    Invariants are about what nodes said, so only where they are asked.
     """
-    if not plan.observe_hz:
-        return ("availability",)
-    return (
-        "availability",
-        'at-most-one-primary:per="term"',
-        'terms-never-go-back:per=["node","member"]:steady=true',
-        f"convergence:within_s={WITHIN_S:g}",
-    )
+    watched = SYSTEMS[plan.system].watched if plan.observe_hz else ()
+    return ("availability", *watched)
 
 
 def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:

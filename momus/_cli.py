@@ -168,6 +168,7 @@ def convert(name: str, target: str, **options: Any) -> int:
     show_default=True,
     help="register, set, unique-ids, counter, bank, lock, log or watch.",
 )
+@click.option("--bug", metavar="NAME", help="Switch this known bug of raftkv on.")
 @click.option(
     "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
 )
@@ -271,7 +272,10 @@ def convert(name: str, target: str, **options: Any) -> int:
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
 @click.pass_context
 def run(ctx: click.Context, /, system: str, **options: Any) -> int:
-    """Put SYSTEM (etcd) under load and faults, record what its clients see, and judge it."""
+    """Put SYSTEM under load and faults, record what its clients see, and judge it.
+
+    SYSTEM is etcd, or raftkv: the program of the simulated world, as real processes.
+    """
     from momus._replay import OWN_OPTIONS
     from momus._run import run_system
 

@@ -19,13 +19,11 @@ from cluster import ROUNDS_HZ_MAX
 from momus._exits import Refusal
 from momus._faults import KINDS, USUAL
 from momus._script import faults_of, steps_of
+from momus._systems import READS, SYSTEMS
 from momus._version import version
 from momus._whereabouts import Whereabouts
 from nemesis import AT_ONCE
 
-SYSTEMS = ("etcd",)
-WORKLOADS = ("register", "set", "unique-ids", "counter", "bank", "lock", "log", "watch")
-READS = ("linearizable", "serializable")
 LABS = ("namespaces", "local", "hosts")
 SCHEDULES = ("random", "turns", "chaos")
 SEEDS = 2**32
@@ -37,13 +35,14 @@ PROGRAMS = ("proxy", "binary", "upgrade_to")
 class Plan:
     """What to run, where, under which faults, for how long, and where to store it.
 
-    Durations are in seconds, `rate_hz` counts operations of all clients together.  `binary`
-    is the system's program, and `upgrade_to` a newer one; None: the usual, and none.  Only the
-    first `members` of the nodes belong to the system from the beginning, the others are spare; 0
-    stands for all, but for two of five where a fault needs spare ones.  `schedule`
-    is one of `SCHEDULES`: at random, in turns in the order given, or chaos, in which up to
-    `at_once` faults are in force together; `weights` are how often a fault is drawn, where not
-    all are alike.  `proxy` is the toxiproxy-server for faults that need one; None: our own.
+    Durations are in seconds, `rate_hz` counts operations of all clients together.  `bug` is a
+    known bug of the system, switched on.  `binary` is the system's program, and `upgrade_to` a
+    newer one; None: the usual, and none.  Only the first `members` of the nodes belong to the
+    system from the beginning, the others are spare; 0 stands for all, but for two of five where a
+    fault needs spare ones.  `schedule` is one of `SCHEDULES`: at random, in turns in the order
+    given, or chaos, in which up to `at_once` faults are in force together; `weights` are how often
+    a fault is drawn, where not all are alike.  `proxy` is the toxiproxy-server for faults that need
+    one; None: our own.
     With a `script`, a file of orders, the faults strike as that says, and with `replay`, the
     folder of a run, as they did in that run.
     `observe_hz` is how often a second every node is asked what it thinks (0: never).
@@ -52,6 +51,7 @@ class Plan:
     """
 
     system: str
+    bug: str | None = None
     workload: str = "register"
     reads: str = "linearizable"
     lab: str = "namespaces"
@@ -81,13 +81,15 @@ class Plan:
 
     def settled(self) -> Plan:
         """The plan with nothing left open; raises `Refusal` where it makes no sense."""
-        _one_of("system", self.system, SYSTEMS)
-        _one_of("workload", self.workload, WORKLOADS)
-        _one_of("--reads", self.reads, READS)
+        _one_of("system", self.system, tuple(SYSTEMS))
+        kind = SYSTEMS[self.system]
+        _one_of("workload", self.workload, kind.workloads)
+        _one_of("--reads", self.reads, kind.reads)
         _one_of("lab", self.lab, LABS)
         for fault in self.faults:
             _one_of("fault", fault, tuple(KINDS))
         _one_of("--schedule", self.schedule, SCHEDULES)
+        kind.refuse_what_it_lacks(self)
         self._refuse_odd_weights()
         self._refuse_strange_steps()
         grounded = [fault for fault in self.faults if KINDS[fault].own_network]
@@ -159,7 +161,8 @@ class Plan:
     def name(self) -> str:
         """The test's name, under which the store keeps its runs."""
         reads = "" if self.reads == READS[0] else f"-{self.reads}"
-        return f"{self.system}-{self.workload}{reads}"
+        bug = "" if self.bug is None else f"-{self.bug}"
+        return f"{self.system}-{self.workload}{reads}{bug}"
 
     def meta(self) -> dict[str, Any]:
         """The plan as JSON, with what produced it."""
@@ -202,6 +205,7 @@ class Plan:
         if self.weights:
             words += ["--weights", ",".join(f"{name}={each:g}" for name, each in self.weights)]
         words += ["--keys", str(self.keys)] if self.keys else []
+        words += ["--bug", self.bug] if self.bug is not None else []
         words += ["--members", str(self.members)] if self.members != self.nodes else []
         for name in PROGRAMS:
             if program := getattr(self, name):

@@ -134,6 +134,7 @@ def run_system(
     system: str,
     *,
     workload: str,
+    bug: str | None,
     reads: str,
     nodes: int,
     hosts: Whereabouts | None,
@@ -178,6 +179,7 @@ def run_system(
     plan = Plan(
         system=system,
         workload=workload,
+        bug=bug,
         reads=reads,
         lab=lab,
         hosts=hosts,

@@ -51,12 +51,12 @@ class Endpoint:
         self.link(to).send(message)
 
     def link(self, to: str) -> Link:
-        """The link to a node; it is opened if there is none yet."""
+        """The link to a node; if it has no connection it begins to try."""
         link = self._links.get(to)
         if link is None:
             link = Link(self.name, partial(self._connect, to), partial(self._heard, to))
             self._links[to] = link
-            link.open()
+        link.open()
         return link
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ _INSTALL_TIMEOUT_S: Final = 60.0
 _KILL_TIMEOUT_S: Final = 2.0
 _READY_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.05
+_LEADING: Final = ("leader", "primary")
 
 
 class Processes:
@@ -286,4 +287,6 @@ class Processes:
 
 
 def _leads(state: Mapping[str, Json]) -> bool:
-    return state.get("role") in ("leader", "primary")
+    shards = state.get("shards")
+    roles = [state, *(shards.values() if isinstance(shards, dict) else ())]
+    return any(isinstance(each, dict) and each.get("role") in _LEADING for each in roles)

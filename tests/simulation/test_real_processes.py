@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import sys
@@ -73,6 +74,29 @@ def test_what_was_written_is_there_after_a_kill(tmp_path: Path) -> None:
         await system.start(host)
         await system.ready(LIMIT_S)
         assert await told(system, Op("read")) == [3]
+
+    with_notebook(tmp_path, scenario)
+
+
+def test_a_client_knows_what_it_could_not_send_and_connects_again(tmp_path: Path) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        client = await system.client().open("n1")
+        assert (await client.invoke(Op("write", 1))).type == "ok"
+        await system.kill(host)
+        with pytest.raises(client.definite, match="no connection to n1"):
+            while True:  # the kernel may still be about to close its sockets
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await client.invoke(Op("read"))
+        await system.start(host)
+        await system.ready(LIMIT_S)
+        answer = None
+        while answer is None:
+            with contextlib.suppress(*client.definite):
+                answer = await client.invoke(Op("read"))
+            await asyncio.sleep(0.01)
+        assert answer.value == 1
+        await client.close()
 
     with_notebook(tmp_path, scenario)
 
