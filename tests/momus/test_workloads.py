@@ -24,9 +24,9 @@ from histories import Event, History, Recorder
 from momus._assembly import WORKLOADS, assemble
 from momus._cli import cli
 from momus._judge import Request, judge_history
-from momus._plan import WORKLOADS as NAMES
 from momus._plan import Plan
 from momus._run import meta_of
+from momus._systems import WORKLOADS as NAMES
 
 
 @dataclass
