@@ -34,8 +34,7 @@ def recovered(
     """
     hard = Hard(group, first_term)
     log = Log()
-    told: dict[str, None] = {group: None}
-    replayed(group)  # if only that there was nothing
+    told: dict[str, None] = {}
     for record in records:
         if isinstance(record, Born | Gone):
             continue

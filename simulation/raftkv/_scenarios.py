@@ -42,10 +42,10 @@ def _often(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG0
     return schedule(chosen, 1.0, strike_s=0.7, first_s=0.8)
 
 
-def _scenario(name: str, sentence: str, **more: Any) -> Scenario:
+def _scenario(name: str, sentence: str, *, restarts: bool = True, **more: Any) -> Scenario:
     usual: dict[str, Any] = {
         "load": registers,
-        "checkers": lambda _: judges(),
+        "checkers": lambda _: judges(restarts=restarts),
         "schedule": _often,
         "rate_hz": 100.0,
         "time_limit_s": 8.0,
@@ -56,7 +56,7 @@ def _scenario(name: str, sentence: str, **more: Any) -> Scenario:
 
 
 _ALL: Final = (
-    _scenario("calm", "Nothing breaks.", settle_s=0.0),
+    _scenario("calm", "Nothing breaks.", restarts=False, settle_s=0.0),
     _scenario(
         "kill-primary",
         "The primary is killed under write load, again and again.",
@@ -77,12 +77,14 @@ _ALL: Final = (
     _scenario(
         "partition-heal",
         "The network is cut in many shapes, and mended.",
+        restarts=False,
         faults=lambda s: [faults.partition(s.cluster)],
         nodes=5,
     ),
     _scenario(
         "migration",
         "Shards move while machines crash, also in the middle of a move.",
+        restarts=False,
         faults=lambda s: [
             orders.move(s.cluster, shards=2),
             faults.crash_point(s.cluster, MOVE_POINTS, targets.primaries, nth_max=1),
@@ -90,6 +92,12 @@ _ALL: Final = (
         schedule=lambda _, chosen: schedule(chosen, 0.5, strike_s=0.5, first_s=0.8),
         nodes=5,
         options={"shards": 2, "replicas": 3, "movable": True},
+    ),
+    _scenario(
+        "crash-shards",
+        "Machines with several shards lose power, and replay the log that these share.",
+        faults=lambda s: [faults.crash(s.cluster)],
+        options={"shards": 3},
     ),
     _scenario(
         "membership",
@@ -112,6 +120,7 @@ _ALL: Final = (
     _scenario(
         "leases",
         "Reads by leases, while clocks drift and jump, and the network is cut.",
+        restarts=False,
         faults=lambda s: [
             faults.partition(s.cluster, "one", targets.primaries),
             faults.clock_drift(s.cluster, rate=0.1),
@@ -122,6 +131,7 @@ _ALL: Final = (
     _scenario(
         "bad-weather",
         "Messages are lost, late, doubled and out of order.",
+        restarts=False,
         faults=lambda s: [
             faults.packet_loss(s.cluster, targets.all),
             faults.packet_duplicate(s.cluster, targets.all),
@@ -132,6 +142,7 @@ _ALL: Final = (
     _scenario(
         "pause",
         "Processes stand still and go on later.",
+        restarts=False,
         faults=lambda s: [faults.pause(s.cluster, (targets.primaries, targets.minority))],
     ),
 )
