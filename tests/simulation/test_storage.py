@@ -166,7 +166,7 @@ class Model:
         self.names = Names(dict(left))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(st.integers(0, 1 << 32), st.lists(STEPS, min_size=1, max_size=3))
 def test_a_crash_leaves_only_what_the_contract_allows(
     seed: int, lives: list[list[tuple[str, str, object]]]
