@@ -8,6 +8,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+# More than a small machine has cores, since most tests that take long wait for a cluster.
+TEST_WORKERS ?= 4
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 600
@@ -58,7 +60,7 @@ demo: setup ## etcd under faults, judged twice: about a minute
 	$(BIN)/momus demo $(DEMO_ARGS)
 
 test: setup ## the tests; PYTEST_ARGS="tests/checker -x" for some
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) $(PYTEST_ARGS)
 
 lint: $(LINTERS) ## ruff, mypy --strict, import-linter, rustfmt, clippy, cargo test; -k for all
 

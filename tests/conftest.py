@@ -1,4 +1,4 @@
-"""What all tests share: how Hypothesis chooses its examples, and runs in virtual time.
+"""What all tests share: how Hypothesis chooses its examples, workers, and runs in virtual time.
 
 In CI every run tries the same examples, so that a red build is about the change in it. On a
 developer's machine each run tries new ones. Both print what replays a failure.
@@ -59,6 +59,39 @@ def pytest_report_header(config: pytest.Config) -> str:
     """One line above the tests: which profile chose Hypothesis's examples."""
     seed = config.getoption("hypothesis_seed", default=None)
     return f"examples: profile {PROFILE}" + (f", seed {seed}" if seed is not None else "")
+
+
+MACHINE = (
+    *("tests/lab/", "tests/disk/", "tests/momus/test_doctor.py"),
+    *("tests/nemesis/test_nemesis_disks", "tests/nemesis/test_nemesis_cgroup_program.py"),
+)
+"""Tests that mount something on this machine, or look whether all its mounts are as they were."""
+
+
+def share_of(nodeid: str) -> str:
+    """Tests of which one worker does all, one after the other: a file, or what is in `MACHINE`."""
+    path = nodeid.split("::", 1)[0]
+    return "machine" if path.startswith(MACHINE) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With several workers (``-n 4``) files are shared out whole, as their fixtures are."""
+    from xdist.scheduler import LoadFileScheduling
+
+    scheduler: Any = LoadFileScheduling(config, log)
+    scheduler._split_scope = share_of
+    return scheduler
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Workers take ports from ranges of their own, lest two find the same one free."""
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        from cluster import _local
+
+        number = int(worker["workerid"].removeprefix("gw"))
+        _local._PORTS = _local._PORTS[number :: worker["workercount"]]  # type: ignore[misc]
 
 
 T = TypeVar("T")
