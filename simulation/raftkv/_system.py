@@ -10,6 +10,7 @@ from simulation.raftkv._bugs import BUGS
 from simulation.raftkv._client import Client
 from simulation.raftkv._node import program
 from simulation.raftkv._scenarios import SCENARIOS
+from simulation.raftkv._suites import SUITES
 from simulation.scenario import Bug, Scenario, Setting
 from simulation.world import Program
 
@@ -36,7 +37,7 @@ class Raftkv:
 
     name: str = "raftkv"
     bugs: Mapping[str, Bug] = field(default_factory=lambda: BUGS)
-    scenarios: Mapping[str, Scenario] = field(default_factory=lambda: SCENARIOS)
+    scenarios: Mapping[str, Scenario] = field(default_factory=lambda: {**SCENARIOS, **SUITES})
     points: Sequence[str] = POINTS
 
     def program(

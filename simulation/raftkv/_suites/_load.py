@@ -1,0 +1,61 @@
+"""What clients do: reads, writes and compare-and-sets of a few keys, for as long as it lasts.
+
+Every write writes a value of its own, so each read names the write that it saw, and what an
+early write has put there is asked for until the end.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from generators import PENDING, Context, Generator, Liftable, phases, stagger, time_limit
+from generators._protocol import Emitted, filled
+from histories import Event, Json, Op
+
+READS: Final = 0.4
+WRITES: Final = 0.4
+FINAL_VALUES_FROM: Final = 1_000_000
+"""Values written after the last healing, so that they differ from those before."""
+
+
+class Registers(msgspec.Struct, frozen=True):
+    """The keys ``k0``, ``k1``, ...; `seen` are the values lately seen in them.
+
+    `fresh` is the next value; with `bytes_each` it stands in front of so many bytes.
+    """
+
+    keys: int
+    fresh: int = 1
+    bytes_each: int = 0
+    seen: tuple[Json, ...] = ()
+
+    def op(self, ctx: Context) -> Emitted:
+        random = ctx.random.random
+        key, kind = int(random() * self.keys), random()
+        template, fresh = Op("read", None, f"k{key}"), self.fresh
+        seen = self.seen[key] if self.seen else None
+        if kind >= READS:
+            written: Json = fresh if not self.bytes_each else f"{fresh}.".ljust(self.bytes_each)
+            cas = seen is not None and kind >= READS + WRITES
+            value = [seen, written] if cas else written
+            template, fresh = Op("cas" if cas else "write", value, f"k{key}"), fresh + 1
+        op = filled(template, ctx)
+        return op, self if op is PENDING else msgspec.structs.replace(self, fresh=fresh)
+
+    def update(self, ctx: Context, event: Event) -> Generator:  # noqa: ARG002
+        if event.type != "ok" or event.f not in ("read", "write") or event.value is None:
+            return self
+        seen = list(self.seen or [None] * self.keys)
+        seen[int(str(event.key)[1:])] = event.value
+        return msgspec.structs.replace(self, seen=tuple(seen))
+
+
+def afterwards(keys: int, seconds: float, rate_hz: float, bytes_each: int = 0) -> Liftable:
+    """More of the same once all is healed, and then a look at every key."""
+    load = Registers(keys, FINAL_VALUES_FROM, bytes_each)
+    return phases(
+        time_limit(seconds, stagger(1 / rate_hz, load)),
+        [Op("read", None, f"k{number}") for number in range(keys)],
+    )
