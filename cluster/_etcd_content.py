@@ -25,8 +25,8 @@ _HASH_TIMEOUT_S: Final = 0.5
 class EtcdContents:
     """Hashes of the content of members, each asked for once.
 
-    Invariant: `_hashed` holds of a member at most one hash, of the revision beside it, and
-    none once the member has failed to answer.
+    Invariant: `_hashed` holds of a member at most one hash, of the revision beside it (nothing,
+    if that took too long), and none once the member has failed to answer.
     """
 
     def __init__(self) -> None:
@@ -54,6 +54,8 @@ class EtcdContents:
             connection = peer()
             try:
                 fields = await _hash(connection, common)
+            except TimeoutError:
+                fields = {}  # there is too much of it to ask again and again
             except OSError:
                 return {}
             finally:

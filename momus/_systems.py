@@ -96,7 +96,7 @@ SYSTEMS: Final[Mapping[str, Kind]] = {
         WORKLOADS,
         READS,
         (
-            'at-most-one-primary:per="term"',
+            "at-most-one-primary:per=term",
             'terms-never-go-back:per=["node","member"]:steady=true',
             f"convergence:within_s={WITHIN_S:g}",
         ),

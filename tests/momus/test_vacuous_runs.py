@@ -104,7 +104,7 @@ def test_every_operation_failed(tmp_path: Path, ending: str) -> None:
 def test_every_operation_failed_whatever_the_checkers_say(tmp_path: Path, workload: str) -> None:
     """Checkers have reasons of their own, but this is the one that helps."""
     path = tmp_path / "h.jsonl"
-    plan = Plan("etcd", workload, lab="local", faults=(), seed=1).settled()
+    plan = Plan("etcd", workload=workload, lab="local", faults=(), seed=1).settled()
     f = {"bank": "read", "lock": "acquire", "log": "poll", "watch": "watch"}.get(workload, "read")
     f = "generate" if workload == "unique-ids" else f
     with Recorder(path, meta_of(plan)) as to:

@@ -109,7 +109,7 @@ def test_a_workload_is_valid(lab: Lab, workload: str) -> None:
     verdict = judged(lab.history(workload), workload)
     told = {name: (part.valid, part.unknown) for name, part in verdict.parts.items()}
     assert verdict.valid is True, (verdict.unknown, told)
-    assert {"availability", 'at-most-one-primary:per="term"'} <= told.keys()
+    assert {"availability", "at-most-one-primary:per=term"} <= told.keys()
 
 
 Lie = Callable[[list[Event]], Event]
@@ -213,7 +213,7 @@ def test_a_run_of_a_bank_from_the_command_line(tmp_path: Path) -> None:
     assert list(found["parts"]) == [
         "bank:total=80",
         "availability",
-        'at-most-one-primary:per="term"',
+        "at-most-one-primary:per=term",
         'terms-never-go-back:per=["node","member"]:steady=true',
         "convergence:within_s=2.5",
     ]
