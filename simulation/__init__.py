@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from simulation._cluster import SimulatedCluster
     from simulation._dask import NoScheduler, results_by_dask
-    from simulation._loop import Deadlock, VirtualLoop, run
+    from simulation._loop import Deadlock, Standstill, VirtualLoop, run
     from simulation._network import CLIENTS, Endpoint, Weather
     from simulation._players import PlayerFailed, Players
     from simulation._registry import system_of
@@ -60,6 +60,7 @@ __all__ = [
     "Scenario",
     "Setting",
     "SimulatedCluster",
+    "Standstill",
     "Strike",
     "System",
     "VirtualLoop",

@@ -88,8 +88,13 @@ class SimulatedCluster:
             )
         elif event == "ended":
             self._roles = {at: role for at, role in self._roles.items() if at[0] != node}
-        for tell in self.listeners:
-            tell(node, event, facts)
+        inside = asyncio._get_running_loop()
+        asyncio._set_running_loop(self.loop)  # listeners live outside of all nodes
+        try:
+            for tell in self.listeners:
+                tell(node, event, facts)
+        finally:
+            asyncio._set_running_loop(inside)
 
     async def primaries(self) -> list[str]:
         """Who leads some shard by what was told last; of several in one shard the newest.

@@ -13,6 +13,7 @@ machine: for as long as something is let in, the door is the running loop.
 from __future__ import annotations
 
 import asyncio
+import logging
 from asyncio.events import Handle, TimerHandle
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -28,6 +29,8 @@ Ts = TypeVarTuple("Ts")
 STEP_BYTES: Final = 256
 TASK_BYTES: Final = 4096
 _BURIALS_MAX: Final = 10
+
+_log = logging.getLogger("momus.simulation")
 
 
 class Died(BaseException):
@@ -188,7 +191,9 @@ class Door(asyncio.AbstractEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Errors that nobody asked for: those of spawned tasks have been seen to already."""
+        """Errors that nobody asked for; those of spawned tasks have been seen to already."""
+        if not self.gone:
+            _log.warning("in a simulated process: %s", context)
 
     def get_debug(self) -> bool:
         """See asyncio."""
@@ -259,12 +264,13 @@ class Door(asyncio.AbstractEventLoop):
     def _bury(self) -> None:
         tasks = list(self.tasks)
         self.tasks.clear()
+        running = asyncio._get_running_loop()
         _set_running_loop(self)
         try:
             for task in tasks:
                 _end(task)
         finally:
-            _set_running_loop(self.outer)
+            _set_running_loop(running)
 
 
 def _pass(step: Any) -> None:

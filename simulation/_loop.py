@@ -31,12 +31,18 @@ Without it, somebody who waits for the difference of two times could wait for a 
 over and over at the same instant.
 """
 
+STEPS_MAX: Final = 1_000_000
+"""So many at one instant are no accident any more."""
 _ROUNDS: Final = 64
 _COLLECT_AFTER: Final = 50_000
 
 
 class Deadlock(RuntimeError):
     """Everybody waits, and nothing is ever going to happen."""
+
+
+class Standstill(RuntimeError):
+    """Somebody is so busy that time does not go on."""
 
 
 class Due(Protocol):
@@ -62,6 +68,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now_s = 0.0
         self._asked = 0
+        self._steps_here = 0
         self._due: list[tuple[float, int, Due]] = []
 
     def time(self) -> float:
@@ -141,15 +148,26 @@ class VirtualLoop(asyncio.BaseEventLoop):
                     raise Deadlock("everybody waits, and nothing is ever going to happen")
                 if due[0][0] > self._now_s:
                     self._now_s = due[0][0]
+                    self._steps_here = 0
             now_s = self._now_s
             while due and due[0][0] <= now_s:
                 ready.append(cast(Handle, pop(due)[2]))
+            self._steps_here += len(ready)
+            if self._steps_here > STEPS_MAX:
+                self._stand_still()
             for _ in range(len(ready)):
                 handle = ready.popleft()
                 if not handle._cancelled:
                     handle._run()
             if self._stopping:
                 return
+
+    def _stand_still(self) -> None:
+        self._steps_here = 0  # so that tasks can be ended
+        raise Standstill(
+            f"more than {STEPS_MAX} steps at {self._now_s:.6f} s, and time does not go on: "
+            f"somebody goes round without waiting for anything; next is {self._ready[0]!r}"
+        )
 
     def _asyncgen_finalizer_hook(self, agen: AsyncGenerator[Any, Any]) -> None:
         """An abandoned generator is closed by whoever abandoned it: in a node, inside its door."""

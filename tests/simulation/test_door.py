@@ -301,3 +301,20 @@ def test_tasks_of_a_dead_process_are_closed_and_complain_to_nobody() -> None:
         assert not door.tasks
 
     play(program, watch)
+
+
+def test_whoever_listens_to_what_nodes_tell_stands_outside_of_them() -> None:
+    async def program(world: World) -> None:
+        before = asyncio.get_running_loop()
+        world.tell("something")
+        assert asyncio.get_running_loop() is before
+        await world.forever()
+
+    async def watch(cluster: SimulatedCluster) -> None:
+        loops: list[object] = []
+        cluster.listeners.append(lambda *_: loops.append(asyncio.get_running_loop()))
+        await asyncio.sleep(0.1)
+        assert loops == [cluster.loop]
+        assert cluster.machines["n1"].state == "running"
+
+    play(program, watch)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from simulation import Deadlock, run
+from simulation import Deadlock, Standstill, run
 
 
 def test_a_day_passes_at_once() -> None:
@@ -53,3 +53,14 @@ def test_waiting_for_nothing_is_an_error() -> None:
 
     with pytest.raises(Deadlock):
         run(wait())
+
+
+def test_going_round_without_waiting_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulation._loop.STEPS_MAX", 1000)
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    with pytest.raises(Standstill, match="time does not go on"):
+        run(spin())
