@@ -359,6 +359,30 @@ def replay(target: str, **options: Any) -> int:
     return run_again(target, **options)
 
 
+@cli.command(epilog="Exit code: 0 shrunk, 2 usage, or there is nothing to shrink.")
+@click.argument("target", metavar="SYSTEM|FILE.json|RUN")
+@click.option("--scenario", metavar="NAME", help="Of SYSTEM.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of all that is drawn.")
+@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
+@click.option(
+    "--time-limit", default=120.0, show_default=True, type=Duration(), help="Then it is enough."
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="Write the smaller case here; default: a name made of the case's.",
+)
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def shrink(target: str, **options: Any) -> int:
+    """Find a smaller case that fails in the same way: fewer faults and operations."""
+    from momus._shrink import run_shrink
+
+    return run_shrink(target, **options)
+
+
 @cli.command("list")
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from simulation._registry import system_of
     from simulation._results import Cause, Result, digest_of, result_of, shown
     from simulation._running import Played, play_case
+    from simulation._shrinking import NothingToShrink, Shrunk, shrink
+    from simulation._smaller import size_of
     from simulation.judges import Linearizable
-    from simulation.scenario import Bug, Case, Scenario, Setting, Strike, System
+    from simulation.scenario import Ask, Bug, Case, Scenario, Setting, Strike, System
     from simulation.world import Clock, Disk, Network, Objects, Program, World
 
 __all__ = [
     "CLIENTS",
+    "Ask",
     "Bug",
     "Campaign",
     "Case",
@@ -51,6 +54,7 @@ __all__ = [
     "Linearizable",
     "Network",
     "NoScheduler",
+    "NothingToShrink",
     "Objects",
     "Played",
     "PlayerFailed",
@@ -59,6 +63,7 @@ __all__ = [
     "Result",
     "Scenario",
     "Setting",
+    "Shrunk",
     "SimulatedCluster",
     "Standstill",
     "Strike",
@@ -76,6 +81,8 @@ __all__ = [
     "results_by_dask",
     "run",
     "shown",
+    "shrink",
+    "size_of",
     "system_of",
     "until",
 ]
@@ -92,6 +99,8 @@ _HOMES: Final = (
     "simulation._registry",
     "simulation._players",
     "simulation._campaign",
+    "simulation._smaller",
+    "simulation._shrinking",
     "simulation._dask",
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
@@ -101,15 +102,20 @@ class Players:
 
     def _start(self) -> int:
         paths = [os.path.abspath(path or ".") for path in sys.path]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "simulation._player"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        assert process.stdout is not None
-        pipe = process.stdout.fileno()
-        self.playing[pipe] = _Player(process, time.monotonic())
+        # Known before an interrupt may come, and itself deaf to it: whoever starts it ends it.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "simulation._player"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            )
+            assert process.stdout is not None
+            pipe = process.stdout.fileno()
+            self.playing[pipe] = _Player(process, time.monotonic())
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         self._selector.register(pipe, selectors.EVENT_READ)
         return pipe
 

@@ -15,9 +15,11 @@ from generators import (
     LoopClock,
     Outcome,
     Test,
+    any_of,
     clients,
     limit,
     nemesis,
+    on_threads,
     phases,
     play,
     sleep,
@@ -30,7 +32,7 @@ from simulation import _loop
 from simulation._cluster import SimulatedCluster
 from simulation._nemesis import simulated_nemesis
 from simulation._tape import Tape
-from simulation.scenario import Case, Scenario, Setting, Strike, System
+from simulation.scenario import Ask, Case, Scenario, Setting, Strike, System
 
 
 @dataclass(frozen=True)
@@ -101,25 +103,47 @@ async def _played(system: System, scenario: Scenario, case: Case) -> Played:
 
 def _generator(scenario: Scenario, setting: Setting, faults: Any) -> Any:
     case = setting.case
+    strikes: Any = (
+        scenario.schedule(setting, faults) if case.strikes is None else _strikes(case.strikes)
+    )
+    settle_s = scenario.settle_s if case.settle_s is None else case.settle_s
+    last = (
+        scenario.final(setting) if case.final_asks is None else _asked(case.final_asks, timed=False)
+    )
+    return phases(
+        _load(scenario, setting, strikes),
+        nemesis(final(faults)) if faults else None,
+        clients(sleep(settle_s)) if settle_s else None,
+        clients(last),
+    )
+
+
+def _load(scenario: Scenario, setting: Setting, strikes: Any) -> Any:
+    case = setting.case
+    limit_s = case.time_limit_s
+    if case.asks is not None:
+        both = clients(_asked(case.asks, timed=True), strikes)
+        return both if limit_s is None else time_limit(limit_s, both)
     load = scenario.load(setting)
     if scenario.rate_hz is not None:
         load = stagger(1 / scenario.rate_hz, load)
     if case.operations is not None:
         load = limit(case.operations, load)
-    strikes: Any = (
-        scenario.schedule(setting, faults) if case.strikes is None else _strikes(case.strikes)
-    )
-    limit_s = scenario.time_limit_s if case.time_limit_s is None else case.time_limit_s
-    return phases(
-        time_limit(limit_s, clients(load, strikes)),
-        nemesis(final(faults)) if faults else None,
-        clients(sleep(scenario.settle_s)) if scenario.settle_s else None,
-        clients(scenario.final(setting)),
-    )
+    return time_limit(scenario.time_limit_s if limit_s is None else limit_s, clients(load, strikes))
 
 
 def _strikes(strikes: tuple[Strike, ...]) -> Any:
     return [Op(each.f, each.value, time=round(each.at_s * 1e9)) for each in strikes]
+
+
+def _asked(asks: tuple[Ask, ...], *, timed: bool) -> Any:
+    """Each thread does its own, one after the other; at their times if they are `timed`."""
+    by_thread: dict[int, list[Op]] = {}
+    for ask in asks:
+        due = round(ask.at_s * 1e9) if timed else None
+        op = Op(ask.f, ask.value, ask.key, time=due)
+        by_thread.setdefault(ask.thread, []).append(op)
+    return any_of(*(on_threads({thread}, ops) for thread, ops in by_thread.items()))
 
 
 class _Ear:

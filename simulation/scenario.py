@@ -39,12 +39,27 @@ class Strike(msgspec.Struct, frozen=True):
     value: Json = None
 
 
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One operation of a client: at `at_s` since the run began, or as soon as its `thread` can.
+
+    Thread ``i`` talks to node ``i % len(nodes)``.
+    """
+
+    at_s: float
+    thread: int
+    f: str
+    key: Json = None
+    value: Json = None
+
+
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One run: the same case gives the same history, byte by byte.
 
     What is None is as the scenario has it.  `strikes` replaces the scenario's own schedule of
     faults, `operations` limits how many are invoked in all, `time_limit_s` how long the load
-    lasts, `nodes` how many machines there are.
+    lasts, `nodes` how many machines there are, `settle_s` how long they are left alone in the
+    end.  `asks` replaces the load and `final_asks` the last operations, by those that they say;
+    without a `time_limit_s` such a load lasts as long as it takes.
     """
 
     system: str
@@ -55,6 +70,9 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     operations: int | None = None
     time_limit_s: float | None = None
     strikes: tuple[Strike, ...] | None = None
+    settle_s: float | None = None
+    asks: tuple[Ask, ...] | None = None
+    final_asks: tuple[Ask, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -137,8 +138,7 @@ def test_an_interrupted_campaign_tells_what_it_played_and_leaves_nobody_behind()
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
         assert json.loads(out)["interrupted"] is True
-        with pytest.raises(ProcessLookupError):
-            os.kill(child, 0)
+        _await_end_of(child)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -147,8 +147,6 @@ def test_an_interrupted_campaign_tells_what_it_played_and_leaves_nobody_behind()
 
 def _only_child(pid: int) -> int:
     """The child of a process, as soon as it has one."""
-    import time
-
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -156,3 +154,24 @@ def _only_child(pid: int) -> int:
             return int(children[0])
         time.sleep(0.02)
     raise AssertionError("no player was started")
+
+
+def _await_end_of(pid: int) -> None:
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline, f"the player {pid} lives on"
+        time.sleep(0.02)
+
+
+def test_a_shrunk_case_is_a_file_to_replay(tmp_path: Path) -> None:
+    path = tmp_path / "small.json"
+    options = ("--time-limit", "10s", "--out", str(path), "--jobs", "1", "-q")
+    code, out, _ = momus("shrink", *REPLAYED[1:], *options)
+    assert code == 0
+    assert f"momus replay {path}" in out
+    code, out, _ = momus("replay", str(path))
+    assert code == 1
+    assert "byte by byte the history that was recorded" in out
+    code, _, err = momus("shrink", "register", "--scenario", "calm", "--seed", "0", "-q")
+    assert code == 2
+    assert "the case does not fail" in err

@@ -106,8 +106,8 @@ def test_whoever_stops_listening_leaves_no_player_at_work() -> None:
 
 
 def test_after_its_time_a_campaign_begins_nothing_more() -> None:
-    over = campaign(SYSTEM, seeds=range(1000), time_limit_s=0.0)
-    assert (over.played, over.planned, over.valid) == (0, 4000, "unknown")
+    over = campaign(SYSTEM, scenarios=["calm"], seeds=range(9), time_limit_s=0.0)
+    assert (over.played, over.planned, over.valid) == (0, 9, "unknown")
 
 
 def test_the_system_is_named_as_it_was_asked_for() -> None:
