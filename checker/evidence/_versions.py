@@ -206,7 +206,8 @@ def _intervals(
     low[which[writes]] = began[writes]
     # Of what nobody is known to have written, only null has a place: before everything.
     initial = (value == _INITIAL) & (times == 0)
-    high = settled.copy()
+    # What was read before anybody began to write it took effect no earlier than that.
+    high = np.where(times > 0, np.maximum(settled, low), settled)
     low[initial], high[initial] = _INITIAL, _INITIAL
     unwritten = (times == 0) & ~initial
     low[unwritten], high[unwritten] = _INITIAL, LATER

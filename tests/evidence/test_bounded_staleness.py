@@ -83,6 +83,10 @@ def test_distinct_values_are_ordered_by_time() -> None:
     """) == (True, 0, 0)
 
 
+def test_what_was_read_before_it_was_written_is_not_older_than_itself() -> None:
+    assert judged("0 |-read a-| |-write a-| |-read a-|") == (True, 0, 0)
+
+
 def test_a_value_written_twice_is_refused() -> None:
     with pytest.raises(ValueError, match='the value "a" was written 2 times'):
         BoundedStaleness().check(drawn("0 |-write a-| |-write a-| |-read a-|"))
@@ -161,3 +165,74 @@ def test_as_many_stale_reads_are_found_as_were_planted(lags: list[int]) -> None:
     expected = [min(lag, version) for version, lag in enumerate(lags, 1)]
     assert details["stale_count"] == sum(1 for lag in expected if lag)
     assert details["too_stale_versions_count"] == sum(1 for lag in expected if lag > 2)
+
+
+def distinct_history(seed: int) -> History:
+    """Writes of distinct values, and reads of any of them, also of what failed or is to come."""
+    random = Random(seed)
+    ops: list[Op] = []
+    doing: dict[int, tuple[str, str, Json]] = {}
+    written: dict[str, list[Json]] = {"x": [None], "y": [None]}
+    for now in range(40):
+        process = random.randrange(4)
+        if process not in doing:
+            f, key = random.choice(["read", "write"]), random.choice("xy")
+            if f == "write":
+                written[key].append(f"{key}{now}")
+            value = written[key][-1] if f == "write" else None
+            doing[process] = (f, key, value)
+            ops.append(Op(f, value, key=key, process=process, time=now // 2))
+        else:
+            f, key, value = doing.pop(process)
+            if f == "read":
+                value = random.choice(written[key][-3:])
+            kind: Any = random.choice(["ok", "ok", "ok", "info", "fail"])
+            ops.append(Op(f, value, key=key, process=process, type=kind, time=now // 2))
+    return History.from_ops(ops)
+
+
+def told_of(history: History) -> tuple[list[Any], list[Any]]:
+    """Writes that may have happened, and reads: (key, value, begin, end), end None if in doubt."""
+    found: dict[str, list[Any]] = {"read": [], "write": []}
+    for place in range(len(history)):
+        event, partner = history[place], int(history.pairs[place])
+        if event.type != "invoke":
+            continue
+        end = history[partner] if partner >= 0 else None
+        sure = end is not None and end.type == "ok"
+        value = event.value if event.f == "write" else (end.value if sure and end else None)
+        if (event.f == "write" and (end is None or end.type != "fail")) or sure:
+            found[event.f].append(
+                (event.key, value, event.time, end.time if sure and end else None)
+            )
+    return found["write"], found["read"]
+
+
+@given(st.integers(0, 2**32))
+def test_staleness_by_time_agrees_with_plain_loops(seed: int) -> None:
+    history = distinct_history(seed)
+    registers = Registers.of(history, "time")
+    rows = registers.read_rows()
+    since, behind = staleness(registers, rows)
+    writes, reads = told_of(history)
+    begun = {(key, value): begin for key, value, begin, _ in writes}
+    heard: dict[Any, int] = {}
+    for key, value, _, end in writes + reads:
+        if end is not None:
+            heard[key, value] = min(end, heard.get((key, value), end))
+    assert len(reads) == len(rows)
+    for (key, value, begin, _), first, versions in zip(reads, since, behind, strict=True):
+        # What was there before all, or was heard of before the other one was begun to be written.
+        over = -1 if value is None else max(heard[key, value], begun.get((key, value), 0))
+        known = value is None or (key, value) in begun
+        newer = [
+            heard[other]
+            for other, start in begun.items()
+            if known and other[0] == key and other in heard and over < start
+        ]
+        newer = [end for end in newer if end < begin]
+        assert bool(versions) is bool(newer)
+        assert versions <= max(len(newer), 0)
+        if newer:
+            told = int(registers.ops.completed[first])
+            assert int(history.time[told]) == min(newer)

@@ -170,3 +170,48 @@ def test_causes_agree_with_a_closure(seed: int, keys: int) -> None:
             steps.append((process, "read", key, [seen, seen] if seen else None))
     history = keyed(*steps)
     assert judged(history, order="versions")[1] == causally_wrong(list(history))
+
+
+@pytest.mark.parametrize("order", ["versions", "time"])
+@given(
+    st.lists(
+        st.sampled_from(["fine", "fine", "no question", "nobody's", "too early"]),
+        min_size=1,
+        max_size=25,
+    ),
+    st.booleans(),
+)
+def test_as_many_faults_are_found_as_were_planted(
+    order: Any, fates: list[str], doubtful: bool
+) -> None:
+    ops: list[Op] = []
+
+    def did(process: int, f: str, key: str, number: int, ending: Any = "ok") -> None:
+        value: Json = [number, f"v{number}"] if order == "versions" else f"v{number}"
+        value = value if number else None
+        asked = None
+        if f == "write":
+            asked = [None, f"v{number}"] if order == "versions" else value
+        ops.append(Op(f, asked, key=key, process=process))
+        told = asked if ending == "info" else value
+        ops.append(Op(f, told, key=key, process=process, type=ending))
+
+    for number, fate in enumerate(fates):
+        question, answer, version = f"q{number}", f"a{number}", 10 * number + 1
+        if fate == "too early":
+            did(2, "read", question, version)
+        did(0, "write", question, version)
+        did(1, "read", question, version)
+        # A client whose write is in doubt has to go on under another number.
+        did(100 + number if doubtful else 1, "read", question, version)
+        writer = 100 + number if doubtful else 1
+        did(writer, "write", answer, version + 1, "info" if doubtful else "ok")
+        did(2, "read", answer, version + 1)
+        if fate == "nobody's":
+            did(2, "read", answer, version + 5)
+        did(2, "read", question, 0 if fate == "no question" else version)
+    assert judged(History.from_ops(ops), order=order) == (
+        set(fates) == {"fine"},
+        fates.count("no question"),
+        fates.count("nobody's") + fates.count("too early"),
+    )
