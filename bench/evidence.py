@@ -127,7 +127,7 @@ def everybody() -> dict[str, Checker]:
     found["log of transactions"] = Lens("kafka", CHECKERS["log"]())
     for name in invariants.CHECKERS:
         found[name] = Lens("observed", invariant(name))
-    found["lint"] = Lint()
+    found["lint"] = Lens("fork", Lint())
     return found
 
 

@@ -17,6 +17,7 @@ from histories._recorder import Recorder
 from histories._shapes import Items, Shapes, items_of, shapes_of, texts_at
 from histories._store import Run, Store
 from histories._texts import Texts
+from histories._values import UnclearShape, Values, column, constant
 from histories._windows import FaultWindow, fault_windows
 from histories._writing import write
 
@@ -46,7 +47,11 @@ __all__ = [
     "Shapes",
     "Store",
     "Texts",
+    "UnclearShape",
+    "Values",
     "canonical",
+    "column",
+    "constant",
     "fault_windows",
     "items_of",
     "lint",

@@ -17,8 +17,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from histories._event import Json
 from histories._history import FAIL, INFO, INVOKE, OK, History
 from histories._json import canonical
+from histories._lint_transactions import changed, failed_but_seen, transactions, written_again
 
 FINDINGS_MAX: Final = 100
 """So many findings of each kind are told."""
@@ -96,7 +98,14 @@ def _changed(history: History) -> Iterator[Finding]:
     size = len(history.f_names)
     share = np.bincount(f[same], minlength=size) / np.maximum(np.bincount(f, minlength=size), 1)
     truths = [code for code in _truths(history) if code is not None]
-    strange = ~same & (share >= _ECHO_SHARE)[f] & ~np.isin(answered, truths)
+    strange = ~same & ~np.isin(answered, truths)
+    # Transactions answer what they read, and repeat the rest.
+    places = np.flatnonzero(strange & transactions(history)[f])
+    steps, other = changed(
+        history, given[places].astype(np.int64), answered[places].astype(np.int64)
+    )
+    strange &= (share >= _ECHO_SHARE)[f]
+    strange[places[steps]] = other[steps]
     for place in done[strange].tolist():
         invoked = int(history.pairs[place])
         yield _finding(
@@ -120,6 +129,15 @@ def _written_twice(history: History, distinct: bool) -> Iterator[Finding]:
     invoked = invoked[_outcome(history, invoked) != FAIL]
     what = _element(history, invoked)
     _, first, which = np.unique(what, return_index=True, return_inverse=True)
+    for event, before, key, value in written_again(history, distinct):
+        yield _finding(
+            history,
+            "written-twice",
+            f"process {int(history.process[event])} writes {_json(value)} to key {_json(key)}, "
+            f"which was done before ({_where(history, before)}); elements have to be distinct "
+            "for what is lost or duplicated to be told",
+            event,
+        )
     again = np.flatnonzero(first[which] != np.arange(len(which)))
     for place in again.tolist():
         event, earlier = int(invoked[place]), int(invoked[first[which[place]]])
@@ -139,6 +157,17 @@ def _failed_but_read(history: History) -> Iterator[Finding]:
     invoked = np.flatnonzero((history.process >= 0) & (history.type == INVOKE))
     writes = invoked[chosen[history.f[invoked]] & (history.value[invoked] >= 0)]
     failed = _outcome(history, writes) == FAIL
+    for event, vain, of, told in failed_but_seen(history):
+        end = int(history.pairs[vain])
+        yield _finding(
+            history,
+            "failed-but-read",
+            f"process {int(history.process[event])} was told {_json(told)} of key {_json(of)}, "
+            f"though its only writer failed ({_where(history, end)}); either the client calls "
+            "failed what it cannot know (info is for that), or the database shows what it refused",
+            event,
+            "harness or database",
+        )
     if not failed.any():
         return
     wanted: dict[tuple[int, bytes], int] = {}
@@ -146,13 +175,23 @@ def _failed_but_read(history: History) -> Iterator[Finding]:
         wanted.setdefault((int(history.key[place]), _written(history, place)), place)
     texts = {text for _, text in wanted}
     initial = canonical(history.meta.get("initial"))
-    for place in writes[~failed].tolist() if len(wanted) < len(writes) else ():
+    # Codes tell at once what most others wrote, and which answers are worth a look.
+    codes = {text: history.values.code_of(text) for text in texts}
+    known = np.array([code for code in codes.values() if code is not None], dtype=np.int64)
+    others = writes[~failed]
+    cas = np.array([name == "cas" for name in history.f_names], dtype=bool)[history.f[others]]
+    others = others[cas | np.isin(history.value[others], known)]
+    for place in others.tolist():
         wanted.pop((int(history.key[place]), _written(history, place)), None)
     reads = invoked[(history.value[invoked] < 0) & (_outcome(history, invoked) == OK)]
     answers = np.sort(history.pairs[reads])
+    answers = answers[history.value[answers] >= 0]
+    first = history.values.offsets[history.value[answers]]
+    lists = np.frombuffer(history.values.data, dtype=np.uint8)[first] == ord("[")
+    answers = answers[lists | np.isin(history.value[answers], known)]
     shown: dict[int, frozenset[bytes]] = {}
     seen: set[tuple[int, bytes]] = set()
-    for answer in answers[history.value[answers] >= 0].tolist():
+    for answer in answers.tolist():
         code, key = int(history.value[answer]), int(history.key[answer])
         if code not in shown:
             shown[code] = frozenset(texts.intersection(_told(history, code)))
@@ -231,6 +270,10 @@ def _value(history: History, place: int) -> str:
 def shown(text: str) -> str:
     """A text of bounded length."""
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _json(value: Json) -> str:
+    return shown(canonical(value).decode())
 
 
 def _where(history: History, place: int) -> str:

@@ -16,8 +16,7 @@ from checker.evidence._before import Numbers
 from checker.evidence._checker import Operations, named, operations, shown
 from checker.evidence._log_shapes import LOOKUP, SENDS, is_step, taken_by_shape
 from checker.evidence._numbers import ABSENT, bytes_of, firsts_of, integers_at
-from checker.evidence._values import Values
-from histories import FAIL, OK, History, Json, canonical
+from histories import FAIL, OK, History, Json, Values, canonical
 
 POLLS: Final = ("poll", LOOKUP, "txn")
 

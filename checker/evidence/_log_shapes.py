@@ -20,8 +20,19 @@ import pyarrow.compute as pc
 from checker.evidence._before import Numbers
 from checker.evidence._checker import Mask, Operations
 from checker.evidence._numbers import ABSENT
-from checker.evidence._values import UnclearShape, column, constant
-from histories import OK, History, Items, Json, Shapes, items_of, shapes_of, texts_at
+from histories import (
+    OK,
+    History,
+    Items,
+    Json,
+    Shapes,
+    UnclearShape,
+    column,
+    constant,
+    items_of,
+    shapes_of,
+    texts_at,
+)
 
 SENDS: Final = ("send", "append")
 LOOKUP: Final = "read"

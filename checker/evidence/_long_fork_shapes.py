@@ -15,8 +15,7 @@ import numpy as np
 
 from checker.evidence._before import Numbers, numbered
 from checker.evidence._checker import Mask
-from checker.evidence._values import UnclearShape, Values, column
-from histories import History, Json, Shapes, shapes_of, texts_at
+from histories import History, Json, Shapes, UnclearShape, Values, column, shapes_of, texts_at
 
 _KEYS_MAX: Final = 60
 """A group may have so many keys, for what a read sees of them is the bits of a number."""

@@ -16,8 +16,19 @@ import numpy as np
 from checker.evidence._before import Numbers, earlier_max, numbered
 from checker.evidence._checker import Mask, Operations
 from checker.evidence._numbers import ABSENT
-from checker.evidence._values import UnclearShape, Values, column, constant
-from histories import FAIL, History, Json, canonical, items_of, shapes_of, texts_at
+from histories import (
+    FAIL,
+    History,
+    Json,
+    UnclearShape,
+    Values,
+    canonical,
+    column,
+    constant,
+    items_of,
+    shapes_of,
+    texts_at,
+)
 
 _FIELDS: Final = ("from", "revision", "compacted")
 _DEPTH: Final = 3

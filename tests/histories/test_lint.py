@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from histories import Event, History, HistoryError, lint, lint_file
+from histories import Event, History, HistoryError, Json, Op, lint, lint_file
 from momus._cli import cli
 
 Row = tuple[Any, ...]
@@ -162,3 +162,61 @@ def test_the_command_tells_the_line_and_exits_by_what_it_found(tmp_path: Path) -
     assert as_json["findings"][0]["blame"] == "harness"
     none = CliRunner().invoke(cli, ["lint", written(tmp_path / "no.jsonl", 1)])
     assert none.exit_code == 2
+
+
+def txn(process: int, asked: Json, told: Json, outcome: str = "ok") -> list[Op]:
+    return [
+        Op("txn", asked, process=process),
+        Op("txn", told, process=process, type=outcome),  # type: ignore[arg-type]
+    ]
+
+
+def kinds(*ops: list[Op], distinct: bool = False) -> list[str]:
+    history = History.from_ops(op for some in ops for op in some)
+    return [finding.kind for finding in lint(history, distinct=distinct)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "expected"),
+    [
+        ([["r", 1, None]], [["r", 1, 5]], []),
+        ([["r", 1, None]], [["r", 2, 5]], ["changed-arguments"]),
+        ([["w", 1, 5], ["r", 1, None]], [["w", 1, 5], ["r", 1, 5]], []),
+        ([["w", 1, 5], ["r", 1, None]], [["w", 1, 6], ["r", 1, 5]], ["changed-arguments"]),
+        ([["append", "x", 5]], [["append", "y", 5]], ["changed-arguments"]),
+        ([["append", "x", 1.5]], [["append", "x", 2.5]], ["changed-arguments"]),
+        ([["w", 1, [1, {"a": 2}]]], [["w", 1, [1, {"a": 3}]]], ["changed-arguments"]),
+        ([["r", 1, None]], [["r", 1, 5], ["r", 2, 5]], ["changed-arguments"]),
+        ([["send", 1, 5], ["poll"]], [["send", 1, [0, 5]], ["poll", {"1": [[0, 5]]}]], []),
+        ([["r", 1, None]], [7, [["r", 1, 5]]], []),
+    ],
+)
+def test_a_transaction_answers_its_own_steps(asked: Json, told: Json, expected: list[str]) -> None:
+    assert kinds(txn(0, asked, told)) == expected
+
+
+def test_what_transactions_append_is_distinct() -> None:
+    one: Json = [["append", 1, 5], ["r", 2, None]]
+    other: Json = [["r", 3, None], ["append", 1, 5]]
+    assert kinds(txn(0, one, one), txn(1, other, other)) == ["written-twice"]
+    assert kinds(txn(0, one, one, "fail"), txn(1, other, other)) == []
+    elsewhere: Json = [["append", 2, 5]]
+    assert kinds(txn(0, one, one), txn(1, elsewhere, elsewhere)) == []
+
+
+def test_what_transactions_write_is_distinct_if_it_shall_be() -> None:
+    write: Json = [["w", "x", 1.5]]
+    twice = txn(0, write, write), txn(1, write, write)
+    assert kinds(*twice) == []
+    assert kinds(*twice, distinct=True) == ["written-twice"]
+
+
+@pytest.mark.parametrize("seen", [5, [4, 5], [[5]]])
+def test_a_failed_transaction_whose_value_was_read(seen: Json) -> None:
+    failed = txn(0, [["w", 1, 5], ["append", 2, 6]], [["w", 1, 5], ["append", 2, 6]], "fail")
+    read = txn(1, [["r", 1, None]], [["r", 1, seen]])
+    expected = [] if seen == [[5]] else ["failed-but-read"]
+    assert kinds(failed, read) == expected
+    assert kinds(read, failed) == [], "it was there before anybody tried to write it"
+    assert kinds(failed, txn(2, [["w", 1, 5]], [["w", 1, 5]]), read) == []
+    assert kinds(failed, txn(1, [["r", 2, None]], [["r", 2, seen]])) == [], "another key"

@@ -11,8 +11,9 @@ from typing import Final
 
 import numpy as np
 
-from checker.evidence._before import Numbers
-from histories import Json, canonical
+from histories._event import Json
+from histories._json import canonical
+from histories._shapes import Integers
 
 _OTHERS: Final = -(2**62)
 _WHOLE_MAX: Final = 10**18
@@ -20,7 +21,7 @@ _WHOLE_MAX: Final = 10**18
 
 @dataclass
 class Values:
-    """Numbers for values."""
+    """Integers for values."""
 
     numbers: dict[bytes, int] = field(default_factory=dict)
     known: list[Json] = field(default_factory=list)
@@ -52,7 +53,7 @@ def constant(value: Json) -> Json:
     return value
 
 
-def column(value: Json, table: Numbers, number: Callable[[Json], int]) -> Numbers:
+def column(value: Json, table: Integers, number: Callable[[Json], int]) -> Integers:
     """The numbers of a part of a shape, for all that have it; raises `UnclearShape`."""
     if type(value) is int:
         return table[:, value]
