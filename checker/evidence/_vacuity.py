@@ -55,11 +55,11 @@ class Vacuity:
     have to succeed, and in any case the `share` of what was tried of it.  In at least one
     window of each fault at least `window` have to succeed, from its beginning to its end or
     to the beginning of the next fault, whichever is later; and there has to be load while the
-    fault is in force.  `clients` is how many processes with a success must have lived at the
-    same time (one that is retired after an `info` lives on under its next number).  A node is
-    wedged if, while no fault was in force, at least `wedged_tries` operations over at least
-    `wedged_s` seconds were tried on it and nothing succeeded there ever again.  Zero turns
-    each of these off.  So many nodes as are `spare` may lack successes.
+    fault is in force.  `clients` is how many processes must have been at work at the same time,
+    from their first success to their last (one that is retired after an `info` goes on under
+    its next number).  A node is wedged if, while no fault was in force, at least `wedged_tries`
+    operations over at least `wedged_s` seconds were tried on it and nothing succeeded there
+    ever again.  Zero turns each of these off.  So many nodes as are `spare` may lack successes.
     """
 
     operation: int = 1
@@ -272,7 +272,7 @@ def _tally(ops: Operations, codes: Any, names: list[str]) -> dict[str, dict[str,
 
 
 def _alive_together(history: History, ops: Operations) -> int:
-    """How many processes with a success lived at the same time, from first event to last."""
+    """How many processes were at work at the same time, from their first success to their last."""
     if not len(ops):
         return 0
     which: npt.NDArray[np.int64] = history.process[ops.invoked].astype(np.int64)
@@ -280,13 +280,14 @@ def _alive_together(history: History, ops: Operations) -> int:
     if size > _SPREAD_MAX * len(which) + 1_000:
         numbers, which = np.unique(which, return_inverse=True)
         size = len(numbers)
-    good = np.zeros(size, dtype=bool)
-    good[which[ops.ok]] = True
+    which = which[ops.ok]
     first = np.full(size, len(history), dtype=np.int64)
     last = np.full(size, -1, dtype=np.int64)
-    # Operations are in the order of their invocations: the last assignment wins.
-    first[which[::-1]] = ops.invoked[::-1]
-    last[which] = ops.told
+    # Operations are in the order of their invocations, and those of a process follow each
+    # other: the last assignment wins.
+    first[which[::-1]] = ops.invoked[ops.ok][::-1]
+    last[which] = ops.told[ops.ok]
+    good = last >= 0
     first, last = np.sort(first[good]), np.sort(last[good])
     if not len(first):
         return 0

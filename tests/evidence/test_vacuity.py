@@ -111,6 +111,15 @@ def test_a_client_that_never_succeeds_is_no_second_one() -> None:
     assert reasons(play) == [("clients", "")]
 
 
+def test_a_client_that_succeeded_once_before_the_other_began_was_no_company() -> None:
+    play = load(1, outcome="fail").op(2, 0.2, 0.3)
+    play.op(1, 20.2, 20.4, node="n2").op(1, 21.2, 21.4, node="n2").op(2, 22.1, 22.2, outcome="fail")
+    assert ("clients", "") in reasons(play)
+    both = load(1, outcome="fail").op(2, 0.2, 0.3)
+    both.op(1, 20.2, 20.4, node="n2").op(1, 21.2, 21.4, node="n2").op(2, 22.1, 22.2)
+    assert ("clients", "") not in reasons(both)
+
+
 def test_an_operation_that_never_succeeds() -> None:
     play = load(0, 1)
     play.op(2, 1, 2, f="cas", outcome="fail").op(3, 1, 2, f="cas", outcome="info")
