@@ -1,17 +1,20 @@
 """The write-ahead log of a node, which all its groups share.
 
-A record is its length, a CRC-32 and its bytes; it names the group it belongs to.  Records are
-written in the order in which they were submitted, as many at once as have gathered while the
-last ones were synced.  A record that was torn by a crash ends the log, and is cut off at the
-next start; one that is broken with whole ones behind it was not torn, and nobody starts on
-such a log.  When the log is much longer than what is worth keeping, it is written anew.
+A record is its length, a CRC-32, how far behind the beginning of its batch it stands, and its
+bytes; it names the group it belongs to.  Records are written in the order in which they were
+submitted, in batches of as many as have gathered while the last ones were synced.  A record that
+was torn by a crash ends the log, and is cut off at the next start with what is left of its batch,
+which nobody was promised.  One that is broken with whole ones of a later batch behind it was not
+torn, and nobody starts on such a log.  When the log is much longer than what is worth keeping, it
+is written anew; and so it is at each start, for what can be read need not be on disk: the last
+process may have died of a sync that failed, and no later sync would tell of what was lost then.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
@@ -26,7 +29,7 @@ REWRITE_BYTES_MIN: Final = 256 * 1024
 RETRY_S: Final = 0.1
 ENOSPC: Final = 28
 
-_HEAD: Final = struct.Struct("<II")
+_HEAD: Final = struct.Struct("<III")
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Record)
 
@@ -35,18 +38,26 @@ class CorruptLog(RuntimeError):
     """The log is broken in the middle; what is behind that was promised, and is lost."""
 
 
-def framed(payload: bytes) -> bytes:
-    """A payload with its length and CRC in front."""
-    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+def framed(payload: bytes, since: int = 0) -> bytes:
+    """A payload with its length, its CRC and `since` in front: the bytes before it in its batch."""
+    return _HEAD.pack(len(payload), zlib.crc32(payload, since), since) + payload
+
+
+def batch_of(payloads: Iterable[bytes]) -> bytes:
+    """Payloads that are written, and synced, together."""
+    batch = bytearray()
+    for payload in payloads:
+        batch += framed(payload, len(batch))
+    return bytes(batch)
 
 
 def unframed(data: bytes, offset: int) -> bytes | None:
     """The payload of the frame that begins at `offset`; None if there is no whole one."""
     if offset + _HEAD.size > len(data):
         return None
-    size, crc = _HEAD.unpack_from(data, offset)
+    size, crc, since = _HEAD.unpack_from(data, offset)
     payload = data[offset + _HEAD.size : offset + _HEAD.size + size]
-    return payload if size and len(payload) == size and zlib.crc32(payload) == crc else None
+    return payload if size and len(payload) == size and zlib.crc32(payload, since) == crc else None
 
 
 class Wal:
@@ -74,6 +85,7 @@ class Wal:
         except FileNotFoundError:
             return []
         records: list[Record] = []
+        payloads: list[bytes] = []
         offset = 0
         while (payload := self._payload(data, offset)) is not None:
             try:
@@ -82,18 +94,20 @@ class Wal:
                 if self._bug != "torn-record-accepted":
                     raise
                 break
+            payloads.append(payload)
             offset += _HEAD.size + len(payload)
         if offset < len(data):
             _must_be_torn(data, offset)
-            if self._bug != "torn-tail-not-cut":
-                await disk.truncate(NAME, offset)
-                await disk.sync(NAME)
-        self._size = self._live_size = min(offset, len(data))
+        if self._bug == "torn-tail-not-cut":
+            self._size = self._live_size = min(offset, len(data))
+            return records
+        while not await self._replace(b"".join(map(framed, payloads))):
+            await self._world.clock.sleep(RETRY_S)
         return records
 
     def _payload(self, data: bytes, offset: int) -> bytes | None:
         if self._bug == "torn-record-accepted" and offset + _HEAD.size < len(data):
-            size, _ = _HEAD.unpack_from(data, offset)
+            size, *_ = _HEAD.unpack_from(data, offset)
             return data[offset + _HEAD.size : offset + _HEAD.size + size].ljust(size, b"\0")
         return unframed(data, offset)
 
@@ -107,9 +121,7 @@ class Wal:
     async def _work(self) -> None:
         while self._queue:
             batch, self._queue = self._queue, []
-            data = b"".join(
-                [framed(_encoder.encode(record)) for records, _ in batch for record in records]
-            )
+            data = batch_of(_encoder.encode(record) for records, _ in batch for record in records)
             if data:
                 await self._append(data)
             for _, done in batch:
@@ -144,28 +156,39 @@ class Wal:
         await world.clock.sleep(RETRY_S)
 
     async def _rewrite(self) -> None:
+        records = [_encoder.encode(record) for record in self._live()]
+        if not await self._replace(b"".join(map(framed, records))):
+            self._live_size = self._size  # later, perhaps
+
+    async def _replace(self, data: bytes) -> bool:
+        """Put this in the place of the log; False if there is no room for it.
+
+        Each record is a batch of its own: all are on disk before they take the log's place.
+        """
         disk = self._world.disk
-        data = b"".join([framed(_encoder.encode(record)) for record in self._live()])
         try:
             await disk.write(NEXT, data)
             await disk.sync(NEXT)
         except OSError as error:
             if error.errno != ENOSPC:
                 raise
-            self._live_size = self._size  # later, perhaps
-            return
+            return False
         self._world.reach("before wal rename")
         await disk.rename(NEXT, NAME)
         await disk.sync(NAME)
         self._world.reach("after wal rename")
         self._size = self._live_size = len(data)
+        return True
 
 
 def _must_be_torn(data: bytes, offset: int) -> None:
-    """Raise `CorruptLog` if a whole record follows the broken one at `offset`."""
+    """Raise `CorruptLog` if a whole record of a later batch follows the broken one at `offset`."""
     for behind in range(offset + 1, len(data) - _HEAD.size):
-        if unframed(data, behind) is not None:
+        if unframed(data, behind) is None:
+            continue
+        _, _, since = _HEAD.unpack_from(data, behind)
+        if behind - since > offset:
             raise CorruptLog(
-                f"{NAME} is broken at byte {offset}, with whole records behind it (byte "
-                f"{behind}): this was no torn write"
+                f"{NAME} is broken at byte {offset}, with whole records of a later batch behind "
+                f"it (byte {behind}): this was no torn write"
             )
