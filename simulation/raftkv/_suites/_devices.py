@@ -29,6 +29,13 @@ DEVICES: Final[tuple[Scenario, ...]] = (
         *again(2, 2.7, trouble("crash", at(targets.majority), at_s=2.0, lasts_s=0.5)),
     ),
     story(
+        "disk-sync-errors",
+        "Disks fail to sync, and whoever is told so stops rather than promise anything.",
+        *again(3, 2.3, trouble("disk-sync-errors", at(followers(1)), at_s=1.0, lasts_s=0.7)),
+        *again(2, 2.5, trouble("crash", at(targets.majority), at_s=2.4, lasts_s=0.3)),
+        may_die=("OSError",),
+    ),
+    story(
         "clock-skew",
         "Clocks are wrong by minutes and step, and leaders with a lease are cut off.",
         trouble("clock-skew", at(targets.minority), at_s=0.5, lasts_s=6.5),

@@ -6,15 +6,15 @@
         trouble("kill", at(targets.primaries), at_s=2.0, lasts_s=2.0),
     )
 
-Times vary with the seed: a trouble begins up to `SPREAD_S` before or after its time, and lasts
-between half and one and a half times as long.  Whom it meets is chosen when it begins, by what
-nodes have told until then.
+Times vary with the seed: a trouble begins up to `SPREAD_S` before or after its time (unless it
+says otherwise), and lasts between half and one and a half times as long.  Whom it meets is chosen
+when it begins, by what nodes have told until then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final
 
@@ -77,10 +77,11 @@ class Trouble:
     whom: Choose
     at_s: float
     lasts_s: float | None
+    spread_s: float = SPREAD_S
 
     def steps(self, random: Random) -> list[Step]:
         """Its beginning and its end."""
-        begin_s = max(0.1, self.at_s + random.uniform(-SPREAD_S, SPREAD_S))
+        begin_s = max(0.1, self.at_s + random.uniform(-self.spread_s, self.spread_s))
         steps = [Step(ns(begin_s), f"start-{self.fault}", self.whom)]
         if self.lasts_s is not None:
             end_s = begin_s + self.lasts_s * random.uniform(0.5, 1.5)
@@ -88,17 +89,21 @@ class Trouble:
         return steps
 
 
-def trouble(fault: str, whom: Choose, at_s: float, lasts_s: float | None = None) -> Trouble:
+def trouble(
+    fault: str,
+    whom: Choose,
+    at_s: float,
+    lasts_s: float | None = None,
+    spread_s: float = SPREAD_S,
+) -> Trouble:
     """See `Trouble`."""
-    return Trouble(fault, whom, at_s, lasts_s)
+    return Trouble(fault, whom, at_s, lasts_s, spread_s)
 
 
 def again(times: int, every_s: float, *troubles: Trouble) -> list[Trouble]:
     """The same so many times."""
     return [
-        Trouble(each.fault, each.whom, each.at_s + turn * every_s, each.lasts_s)
-        for turn in range(times)
-        for each in troubles
+        replace(each, at_s=each.at_s + turn * every_s) for turn in range(times) for each in troubles
     ]
 
 
@@ -153,6 +158,7 @@ def story(
     recovery_s: float = RECOVERY_S,
     may_die: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
+    restarts: bool | None = None,
     also: Mapping[str, Checker] | None = None,
     makes: Mapping[str, Make] | None = None,
     **more: Any,
@@ -160,11 +166,13 @@ def story(
     """A scenario of these troubles.
 
     `may_die` are the reasons for which a node may die by itself, `also` are more checkers
-    and `without` fewer, `makes` more faults, or others for those of `FAULTS`.
+    and `without` fewer, `makes` more faults, or others for those of `FAULTS`; `restarts` says
+    whether some node certainly starts again.
     """
     known = {**FAULTS, **(makes or {})}
     used = sorted({each.fault for each in troubles})
-    restarts = bool(RESTARTING & {*used}) or bool(may_die)
+    if restarts is None:
+        restarts = bool(RESTARTING & {*used}) or bool(may_die)
 
     def checkers(setting: Setting) -> Mapping[str, Checker]:  # noqa: ARG001
         found = dict(judges(restarts=restarts))

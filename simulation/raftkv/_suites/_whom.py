@@ -41,6 +41,21 @@ def cut(name: str, shape: Shape) -> Choose:
     return choose
 
 
+def ordered(draw: Callable[[Sequence[str], Random], dict[str, Json]]) -> Choose:
+    """An order that is drawn without a look at who leads."""
+    return lambda nodes, random, _: draw(nodes, random)
+
+
+def at_point(target: Target, points: Sequence[str], nth_max: int = 1) -> Choose:
+    """These nodes, at one of these crash points."""
+
+    def choose(nodes: Sequence[str], random: Random, observed: Observations) -> Json:
+        nth = random.randint(1, nth_max)
+        return at(target, point=random.choice(points), nth=nth)(nodes, random, observed)
+
+    return choose
+
+
 def leader_of(nodes: Sequence[str], random: Random, observed: Observations) -> str:
     """A node that leads some shard, for all that was told."""
     known = [node for node in nodes if node in (observed.get("primaries") or ())]
