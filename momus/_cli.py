@@ -383,6 +383,43 @@ def shrink(target: str, **options: Any) -> int:
     return run_shrink(target, **options)
 
 
+@cli.command(epilog="Exit code: 0 nothing is missing, 1 something is, 2 usage, 4 it broke.")
+@click.argument("system", metavar="SYSTEM")
+@click.option(
+    "--seeds",
+    default="200",
+    show_default=True,
+    metavar="200|17..40",
+    help="Within which each bug has to be found.",
+)
+@click.option(
+    "--sound-seeds",
+    default="3",
+    show_default=True,
+    metavar="3|17..40",
+    help="Of every scenario without a bug, which have to be valid.",
+)
+@click.option(
+    "--scenario", "scenarios", metavar="NAME", multiple=True, help="Only this; may be repeated."
+)
+@click.option("--bug", "bugs", metavar="NAME", multiple=True, help="Only this; may be repeated.")
+@click.option("--full", is_flag=True, help="Find each bug by every scenario, not only by one.")
+@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.xml",
+    help="Also write JUnit XML: a suite for each scenario, and one for what is missing.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+def audit(system: str, **options: Any) -> int:
+    """Is every invariant of SYSTEM covered, every known bug found, every crash point reached?"""
+    from momus._audit import run_audit
+
+    return run_audit(system, **options)
+
+
 @cli.command("list")
 @click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")

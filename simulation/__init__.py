@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from simulation._audit import Audit, Cell, audit
     from simulation._campaign import (
         Campaign,
         Group,
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CLIENTS",
     "Ask",
+    "Audit",
     "Bug",
     "Campaign",
     "Case",
     "Cause",
+    "Cell",
     "Clock",
     "Deadlock",
     "Disk",
@@ -71,6 +74,7 @@ __all__ = [
     "VirtualLoop",
     "Weather",
     "World",
+    "audit",
     "campaign",
     "cases_of",
     "digest_of",
@@ -102,6 +106,7 @@ _HOMES: Final = (
     "simulation._smaller",
     "simulation._shrinking",
     "simulation._dask",
+    "simulation._audit",
 )
 
 

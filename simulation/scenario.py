@@ -24,11 +24,17 @@ from simulation.world import Program
 
 @dataclass(frozen=True)
 class Bug:
-    """A mistake that can be switched on; `like` names a real system that had one like it."""
+    """A mistake that can be switched on; `like` names a real system that had one like it.
+
+    For the audit: `scenarios` are those that should find it, and `checkers` those of which one
+    should complain; any, if there are none.
+    """
 
     name: str
     sentence: str
     like: str = ""
+    scenarios: tuple[str, ...] = ()
+    checkers: tuple[str, ...] = ()
 
 
 class Strike(msgspec.Struct, frozen=True):

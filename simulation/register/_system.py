@@ -32,21 +32,26 @@ BUGS = (
         "no-sync",
         "A replica acknowledges a value that is not on disk yet.",
         like="Redis with appendfsync everysec loses the writes of the last second with the power",
+        scenarios=("crash", "crash-point"),
+        checkers=("counts never go back", "linearizable"),
     ),
     Bug(
         "no-write-back",
         "A read answers what one node held, without storing it at a majority first.",
         like="Cassandra's tables with read_repair = NONE, whose quorum reads may go back in time",
+        checkers=("linearizable",),
     ),
     Bug(
         "one-is-enough",
         "A write is acknowledged as soon as one replica has it.",
         like="MongoDB with write concern 1, which may roll back what it acknowledged",
+        checkers=("linearizable",),
     ),
     Bug(
         "no-tie-break",
         "Two writes with the same count overwrite each other in whatever order they arrive.",
         like="Cassandra, where two writes with the same timestamp may be mixed cell by cell",
+        checkers=("linearizable",),
     ),
 )
 
