@@ -18,7 +18,7 @@ from momus._faults import KINDS
 from momus._plan import Plan
 from momus._replay import orders_of
 from momus._script import steps_of
-from momus._systems import SYSTEMS
+from momus._systems import SYSTEMS, scene_of
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
@@ -42,15 +42,35 @@ def system_of(plan: Plan) -> System:
 
 def workload_of(plan: Plan) -> Workload:
     """What the clients do; the workload also says how its history is to be judged."""
-    return WORKLOADS[plan.workload](plan)
+    scene = scene_of(plan)
+    if scene is None:
+        return WORKLOADS[plan.workload](plan)
+    from simulation import Case, real
+
+    names = tuple(f"n{number + 1}" for number in range(plan.nodes))
+    case = Case(plan.system, scene.scenario.name, plan.seed, plan.bug)
+    return real.workload_of(scene, case, names)
+
+
+def _faults(plan: Plan, system: System) -> list[nemesis.Fault]:
+    """The faults, each with the nodes that it may strike."""
+    # One or two nodes have no minority to do without.
+    usual = getattr(nemesis.targets, plan.targets or ("minority" if plan.nodes > 2 else "one"))
+    scene = scene_of(plan)
+    chosen = {} if scene is None or plan.targets is not None else scene.faults
+    return [KINDS[name].make(system, chosen.get(name) or usual) for name in plan.faults]
 
 
 def _register(plan: Plan) -> Workload:
-    """A key is worked on from every node, by a reader and a writer on each."""
+    """A key is worked on from every node, by a reader and a writer on each.
+
+    Where writes may be lost by order of ours, no value is written twice, so that each is missed.
+    """
     return generators.register(
         [f"r{number}" for number in range(plan.keys)] if plan.keys else None,
         ops_per_key=plan.ops_per_key,
         threads_per_key=2 * plan.nodes,
+        distinct=SYSTEMS[plan.system].simulated,
         seed=plan.seed,
     )
 
@@ -108,9 +128,7 @@ def _observer(plan: Plan, system: System, hosts: Sequence[Host]) -> cluster.Obse
 
 def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal) -> Test:
     """The test: clients at their workload under faults; then everything healed, and last reads."""
-    # One or two nodes have no minority to do without.
-    target = nemesis.targets.minority if len(hosts) > 2 else nemesis.targets.one
-    faults = [KINDS[name].make(system, target) for name in plan.faults]
+    faults = _faults(plan, system)
     workload = workload_of(plan)
     generator = generators.compose(
         workload,

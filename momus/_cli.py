@@ -170,10 +170,15 @@ def convert(name: str, target: str, **options: Any) -> int:
 )
 @click.option("--bug", metavar="NAME", help="Switch this known bug of raftkv on.")
 @click.option(
+    "--scenario",
+    metavar="NAME",
+    help="The load and the faults of this scenario of raftkv, as momus sim has it.",
+)
+@click.option(
     "--reads", default="linearizable", show_default=True, help="linearizable or serializable."
 )
 @click.option(
-    "--nodes", default=3, show_default=True, type=click.IntRange(1, 99), help="Namespaces."
+    "--nodes", type=click.IntRange(1, 99), help="Namespaces; default 3, or what a scenario has."
 )
 @click.option(
     "--lab",
@@ -188,6 +193,11 @@ def convert(name: str, target: str, **options: Any) -> int:
     "--faults",
     metavar="LIST",
     help="With commas, see docs/cli.md; none; default: kill, pause, partition where possible.",
+)
+@click.option(
+    "--targets",
+    metavar="one|minority|majority|primaries|all",
+    help="Which nodes faults strike, where they strike nodes; default a minority.",
 )
 @click.option(
     "--members",

@@ -17,20 +17,27 @@ class Kind:
 
     `own_network` faults need nodes with a network of their own, so they are refused for
     local processes; `proxied` ones need a proxy in front of every member, `disk` ones a disk
-    of ours under it, `spare` ones a node that is no member yet, and `versions` ones a newer
-    program.
+    of ours under it, `spare` ones a node that is no member yet, `versions` ones a newer
+    program, and `points` ones a system of ours with crash points in its code.
     """
 
-    make: Callable[[Any, Target], Fault]
+    make: Callable[[Any, Any], Fault]
     own_network: bool = False
     proxied: bool = False
     disk: bool = False
     spare: bool = False
     versions: bool = False
+    points: bool = False
 
 
 def _packets(name: str, system: Any, targets: Target) -> Fault:
     return nemesis.PacketFault(name, targets, system=system)
+
+
+def _crash_point(system: Any, targets: Target) -> Fault:
+    from simulation.real import CrashPoint
+
+    return CrashPoint(system, system.points, targets)
 
 
 KINDS: Final[Mapping[str, Kind]] = {
@@ -68,8 +75,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     **{name: Kind(partial(nemesis.DiskFault, name), disk=True) for name in nemesis.DISK_RULES},
     **{name: Kind(partial(nemesis.DiskDamage, name), disk=True) for name in nemesis.DISK_DAMAGE},
     "disk-lose-unsynced": Kind(nemesis.LoseUnsynced, disk=True),
+    "crash-point": Kind(_crash_point, disk=True, points=True),
     **{name: Kind(partial(nemesis.ClockFault, name)) for name in nemesis.CLOCK_FAULTS},
 }
+
+TARGETS: Final = ("one", "minority", "majority", "primaries", "all")
+"""Which nodes faults may be told to strike, by their names in `nemesis.targets`."""
 
 USUAL: Final = ("kill", "pause", "partition")
 """What strikes if nobody says otherwise."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from cluster import ROUNDS_HZ_MAX
 from momus._exits import Refusal
-from momus._faults import KINDS, USUAL
+from momus._faults import KINDS, TARGETS, USUAL
 from momus._script import faults_of, steps_of
 from momus._systems import READS, SYSTEMS
 from momus._version import version
@@ -36,10 +36,12 @@ class Plan:
     """What to run, where, under which faults, for how long, and where to store it.
 
     Durations are in seconds, `rate_hz` counts operations of all clients together.  `bug` is a
-    known bug of the system, switched on.  `binary` is the system's program, and `upgrade_to` a
+    known bug of the system, switched on; a `scenario` of it gives what clients do, in place of the
+    workload, and whom its faults strike.  `binary` is the system's program, and `upgrade_to` a
     newer one; None: the usual, and none.  Only the first `members` of the nodes belong to the
     system from the beginning, the others are spare; 0 stands for all, but for two of five where a
-    fault needs spare ones.  `schedule` is one of `SCHEDULES`: at random, in turns in the order
+    fault needs spare ones.  `targets` are the nodes that faults strike; None: what the scenario
+    says, or a minority.  `schedule` is one of `SCHEDULES`: at random, in turns in the order
     given, or chaos, in which up to `at_once` faults are in force together; `weights` are how often
     a fault is drawn, where not all are alike.  `proxy` is the toxiproxy-server for faults that need
     one; None: our own.
@@ -52,6 +54,7 @@ class Plan:
 
     system: str
     bug: str | None = None
+    scenario: str | None = None
     workload: str = "register"
     reads: str = "linearizable"
     lab: str = "namespaces"
@@ -61,6 +64,7 @@ class Plan:
     binary: Path | None = None
     upgrade_to: Path | None = None
     faults: tuple[str, ...] = USUAL
+    targets: str | None = None
     interval_s: float = 5.0
     schedule: str = "random"
     weights: tuple[tuple[str, float], ...] = ()
@@ -88,6 +92,8 @@ class Plan:
         _one_of("lab", self.lab, LABS)
         for fault in self.faults:
             _one_of("fault", fault, tuple(KINDS))
+        if self.targets is not None:
+            _one_of("--targets", self.targets, TARGETS)
         _one_of("--schedule", self.schedule, SCHEDULES)
         kind.refuse_what_it_lacks(self)
         self._refuse_odd_weights()
@@ -162,7 +168,7 @@ class Plan:
         """The test's name, under which the store keeps its runs."""
         reads = "" if self.reads == READS[0] else f"-{self.reads}"
         bug = "" if self.bug is None else f"-{self.bug}"
-        return f"{self.system}-{self.workload}{reads}{bug}"
+        return f"{self.system}-{self.scenario or self.workload}{reads}{bug}"
 
     def meta(self) -> dict[str, Any]:
         """The plan as JSON, with what produced it."""
@@ -201,11 +207,13 @@ class Plan:
             words += ["--script", str(self.script)]
         else:
             words += ["--schedule", self.schedule]
+        words += ["--targets", self.targets] if self.targets is not None else []
         words += ["--at-once", str(self.at_once)] if self.schedule == "chaos" else []
         if self.weights:
             words += ["--weights", ",".join(f"{name}={each:g}" for name, each in self.weights)]
         words += ["--keys", str(self.keys)] if self.keys else []
         words += ["--bug", self.bug] if self.bug is not None else []
+        words += ["--scenario", self.scenario] if self.scenario is not None else []
         words += ["--members", str(self.members)] if self.members != self.nodes else []
         for name in PROGRAMS:
             if program := getattr(self, name):

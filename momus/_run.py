@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -23,9 +23,12 @@ from momus._plan import Plan
 from momus._quantities import numbers_said
 from momus._replay import plan_again
 from momus._script import faults_of, steps_of
+from momus._systems import scene_named
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
 from nemesis import AT_ONCE
+
+NODES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -135,11 +138,13 @@ def run_system(
     *,
     workload: str,
     bug: str | None,
+    scenario: str | None,
     reads: str,
-    nodes: int,
+    nodes: int | None,
     hosts: Whereabouts | None,
     local: bool,
     faults: str | None,
+    targets: str | None,
     interval: float,
     schedule: str | None,
     in_turns: bool,
@@ -172,14 +177,20 @@ def run_system(
     if hosts is not None and local:
         raise Refusal("--local and hosts that are there exclude each other; try one of them")
     lab = "hosts" if hosts is not None else "local" if local else "namespaces"
+    scene = None if scenario is None else scene_named(system, scenario)
     if hosts is not None:
         nodes = len(hosts.read())
+    elif nodes is None:
+        nodes = NODES if scene is None else scene.scenario.nodes
+    if scene is not None and faults is None:
+        faults = ",".join(scene.faults) or "none"
     if script is not None and (schedule, weights, at_once, in_turns) != (None, None, None, False):
         raise Refusal("a --script says itself when faults strike; leave the schedule out")
     plan = Plan(
         system=system,
         workload=workload,
         bug=bug,
+        scenario=scenario,
         reads=reads,
         lab=lab,
         hosts=hosts,
@@ -189,6 +200,7 @@ def run_system(
             if script is not None and faults is None
             else faults_named(faults, lab, nodes)
         ),
+        targets=targets,
         script=script,
         members=members or 0,
         binary=binary,
@@ -200,7 +212,7 @@ def run_system(
         proxy=proxy,
         time_limit_s=time_limit,
         rate_hz=rate,
-        concurrency=concurrency or 0,
+        concurrency=concurrency or (0 if scene is None else scene.scenario.concurrency),
         keys=keys or 0,
         ops_per_key=ops_per_key,
         op_timeout_s=op_timeout,

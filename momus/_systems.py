@@ -14,6 +14,7 @@ from momus._exits import Refusal
 
 if TYPE_CHECKING:
     from momus._plan import Plan
+    from simulation.real import Scene
 
 WORKLOADS: Final = ("register", "set", "unique-ids", "counter", "bank", "lock", "log", "watch")
 READS: Final = ("linearizable", "serializable")
@@ -38,9 +39,12 @@ class Kind:
 
     def refuse_what_it_lacks(self, plan: Plan) -> None:
         """Raise `Refusal` where a plan asks for what there is not."""
+        scene_of(plan)
         if not self.simulated:
             if plan.bug is not None:
                 raise Refusal(f"{plan.system} has no bugs to switch on; leave --bug out")
+            if "crash-point" in plan.faults:
+                raise Refusal(f"{plan.system} has no crash points; leave crash-point out")
             return
         lacks = {
             "--binary": plan.binary is not None,
@@ -64,6 +68,23 @@ def _refuse_strange_bugs(plan: Plan) -> None:
         raise Refusal(f"unknown bug {plan.bug!r}; try one of {', '.join(sorted(bugs))}")
 
 
+def scene_of(plan: Plan) -> Scene | None:
+    """The scene that the plan names; `Refusal` if there is none such."""
+    return None if plan.scenario is None else scene_named(plan.system, plan.scenario)
+
+
+def scene_named(system: str, scenario: str) -> Scene:
+    """The scene of a system; `Refusal` if there is none such."""
+    if system not in SYSTEMS or not SYSTEMS[system].simulated:
+        raise Refusal(f"{system} has no scenarios; try momus run raftkv --scenario {scenario}")
+    from simulation import real
+
+    try:
+        return real.scene_of(system, scenario)
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+
+
 def _etcd(plan: Plan) -> cluster.System:
     front = cluster.ProxyFront(server=plan.proxy, seed=plan.seed) if plan.proxied else None
     return cluster.Etcd(
@@ -79,12 +100,15 @@ def _raftkv(plan: Plan) -> cluster.System:
     from simulation import system_of
     from simulation.real import Processes
 
+    scene = scene_of(plan)
     return Processes(
         system_of(plan.system),
         "simulation.raftkv:program",
         bug=plan.bug,
+        options=None if scene is None else scene.scenario.options,
         seed=plan.seed,
         disk=cluster.FaultyDisk() if plan.on_disk else None,
+        points=scene.points if scene is not None and scene.points else None,
     )
 
 

@@ -47,13 +47,13 @@ class OfMachines:
         self._strike = strike
         self._mend = mend
         self._look = look
-        self._targets = (among,) if isinstance(among, Target) else tuple(among)
+        self.among = (among,) if isinstance(among, Target) else tuple(among)
         self._numbers = numbers
         self._struck: dict[str, None] = {}
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """See `nemesis.Fault`."""
-        target = random.choice(self._targets)
+        target = random.choice(self.among)
         chosen = target(nodes, random, observed)
         whom: dict[str, Json] = {
             "targets": None if chosen is None else list(chosen),

@@ -38,7 +38,7 @@ class CrashPoint(OfMachines):
         )
         if not points:
             raise ValueError("a crash point has a name; give at least one")
-        self._points = tuple(points)
+        self.points = tuple(points)
         self._nth_max = nth_max
         self._patience_s = patience_s
 
@@ -46,7 +46,7 @@ class CrashPoint(OfMachines):
         """Whom, where, and the how manieth time."""
         whom = super().choose(nodes, random, observed)
         nth = random.randint(1, self._nth_max)
-        return {**whom, "point": random.choice(self._points), "nth": nth}
+        return {**whom, "point": random.choice(self.points), "nth": nth}
 
     async def read(self, value: Json) -> Order:
         """See `nemesis.Fault`."""

@@ -6,17 +6,31 @@ of those of a whole cluster.  It is imported when it is first used, since a node
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from simulation.real._crash_point import CrashPoint
     from simulation.real._processes import ADMIN_PORT, WORLD_PORT, Processes
+    from simulation.real._scenes import Scene, scene_of, workload_of
 
-__all__ = ["ADMIN_PORT", "WORLD_PORT", "Processes"]
+__all__ = [
+    "ADMIN_PORT",
+    "WORLD_PORT",
+    "CrashPoint",
+    "Processes",
+    "Scene",
+    "scene_of",
+    "workload_of",
+]
+
+_HOMES: Final = {"CrashPoint": "_crash_point", "Processes": "_processes"} | dict.fromkeys(
+    ("Scene", "scene_of", "workload_of"), "_scenes"
+)
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"simulation.real has no {name!r}")
-    from simulation.real import _processes
-
-    return getattr(_processes, name)
+    home = import_module(f"simulation.real.{_HOMES.get(name, '_processes')}")
+    return getattr(home, name)

@@ -41,7 +41,8 @@ class Processes:
 
     `bug` is switched on in all nodes, `options` go to the program, `seed` to its source of
     randomness.  `objects` is the folder that stands for the object store: on the hosts, and the
-    same for all of them.  With a `disk`, nodes keep their data on it.
+    same for all of them.  With a `disk`, nodes keep their data on it.  `points` are the crash
+    points at which it shall be broken; all that it has unless given.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Processes:
         seed: int = 0,
         objects: str | None = None,
         disk: FaultyDisk | None = None,
+        points: Sequence[str] | None = None,
     ) -> None:
         if bug is not None and bug not in system.bugs:
             known = ", ".join(sorted(system.bugs)) or "none"
             raise ValueError(f"{system.name} has no bug {bug!r}; it has {known}")
         self.name: Final = system.name
         self.disk = disk
+        self.points: Final = tuple(system.points if points is None else points)
         self._system = system
         self._program = program
         self._bug = bug

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from momus._cli import cli
 from momus._exits import ExitCode, Refusal
 from momus._plan import Plan
+from simulation.real import scene_of
 
 
 def run(tmp_path: Path, *words: str, skip: str = "") -> dict[str, Any]:
@@ -33,6 +34,56 @@ def test_raftkv_is_linearizable_under_kills_as_local_processes(tmp_path: Path) -
     assert list(Path(answer["run"]).glob("nodes/n1/raftkv.told.jsonl"))
 
 
+def power_cuts(tmp_path: Path, cycles: int) -> list[str]:
+    """The options for power cuts that only who syncs survives, and the time they need.
+
+    Two nodes lose their power between writing and syncing; the third, which may have led them,
+    is killed and comes back when they have had time to agree without it.
+    """
+    names = ["n1", "n2", "n3"]
+    steps: list[list[Any]] = []
+    for cycle in range(cycles):
+        at_s, third = 3 + 10 * cycle, names[cycle % 3]
+        cut = {"targets": [n for n in names if n != third], "point": "before wal sync", "nth": 1}
+        steps += [
+            [at_s, "start-crash-point", cut],
+            [at_s + 0.1, "start-kill", {"targets": [third]}],
+            [at_s + 4, "stop-crash-point"],
+            [at_s + 7, "stop-kill"],
+        ]
+    script = tmp_path / "script.json"
+    script.write_text(json.dumps(steps))
+    load = ["--rate", "200", "--keys", "2", "--ops-per-key", "100000"]
+    return ["--script", str(script), "--time-limit", str(10 * cycles), *load, "--seed", "1"]
+
+
+@pytest.mark.slow
+def test_writes_acknowledged_before_they_were_synced_are_lost_with_the_power(
+    tmp_path: Path,
+) -> None:
+    words = power_cuts(tmp_path, 6)
+    answer = run(tmp_path, *words, "--bug", "ack-before-sync", skip="no namespaces or FUSE")
+    assert answer["valid"] is False, answer
+    assert any("no order of the operations allows that" in str(f) for f in answer["failures"])
+
+
+@pytest.mark.slow
+def test_who_syncs_first_survives_the_same_power_cuts(tmp_path: Path) -> None:
+    answer = run(tmp_path, *power_cuts(tmp_path, 6), skip="no namespaces or FUSE")
+    assert answer["valid"] is not False, answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["kill-primary", "crash-wal", "partition-heal", "pause"])
+def test_scenarios_of_the_simulation_are_played_by_real_processes(
+    tmp_path: Path, scenario: str
+) -> None:
+    words = ["--scenario", scenario, "--interval", "3", "--time-limit", "20", "--seed", "1"]
+    answer = run(tmp_path, *words, skip="no namespaces or FUSE")
+    assert answer["valid"] is not False, answer
+    assert answer["operations"] > 100
+
+
 @pytest.mark.slow
 def test_raftkv_is_linearizable_for_a_minute_of_kills_and_partitions(tmp_path: Path) -> None:
     words = ["--faults", "kill,partition", "--time-limit", "60", "--seed", "1"]
@@ -45,6 +96,11 @@ def test_raftkv_is_linearizable_for_a_minute_of_kills_and_partitions(tmp_path: P
     [
         (Plan("raftkv", bug="no-such"), "unknown bug 'no-such'; try one of "),
         (Plan("etcd", bug="no-sync"), "etcd has no bugs to switch on"),
+        (Plan("etcd", scenario="crash"), "etcd has no scenarios"),
+        (Plan("etcd", faults=("crash-point",)), "etcd has no crash points"),
+        (Plan("raftkv", scenario="no-such"), "unknown scenario 'no-such'; try one of "),
+        (Plan("raftkv", scenario="leases"), "needs clock-.*, which real processes do not have"),
+        (Plan("raftkv", targets="some"), "unknown --targets 'some'"),
         (Plan("raftkv", workload="bank"), "unknown workload 'bank'; try one of register"),
         (Plan("raftkv", reads="serializable"), "unknown --reads 'serializable'"),
         (Plan("raftkv", members=1), "raftkv does not know --members"),
@@ -56,7 +112,21 @@ def test_what_makes_no_sense_for_a_simulated_system_is_refused(plan: Plan, refus
         plan.settled()
 
 
-def test_the_command_of_a_plan_names_the_bug() -> None:
+def test_a_scenario_brings_its_faults_and_whom_they_strike() -> None:
+    scene = scene_of("raftkv", "kill-primary")
+    assert {name: [each.name for each in among] for name, among in scene.faults.items()} == {
+        "kill": ["primaries"]
+    }
+    wal = scene_of("raftkv", "crash-wal")
+    assert list(wal.faults) == ["crash-point"]
+    assert "before wal sync" in wal.points
+    assert list(scene_of("raftkv", "crash-all").faults) == ["disk-lose-unsynced"]
+
+
+def test_the_command_of_a_plan_names_the_bug_and_the_scenario() -> None:
     plan = Plan("raftkv", bug="ack-before-sync", faults=("kill",)).settled()
     assert "--bug ack-before-sync" in plan.command()
+    again = Plan("raftkv", scenario="crash-wal", faults=("crash-point",), targets="all").settled()
+    assert "--scenario crash-wal" in again.command()
+    assert "--targets all" in again.command()
     assert plan.name == "raftkv-register-ack-before-sync"
