@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import histories
     import nemesis
     import reports
+    import simulation
     from checker import (
         ILLEGAL,
         Call,
@@ -147,7 +148,15 @@ if TYPE_CHECKING:
         targets,
     )
 
-_ROOMS: Final = ("histories", "checker", "generators", "cluster", "nemesis", "reports")
+_ROOMS: Final = (
+    "histories",
+    "checker",
+    "generators",
+    "cluster",
+    "nemesis",
+    "reports",
+    "simulation",
+)
 """In the order in which a name is looked for; the first that has it decides."""
 
 _OWN: Final = {
@@ -258,6 +267,7 @@ __all__ = [
     "sequentially_consistent",
     "set_workload",
     "simulate",
+    "simulation",
     "sleep",
     "ssh",
     "stack",

@@ -11,7 +11,7 @@ import pytest
 
 import momus
 
-ROOMS = ("checker", "cluster", "generators", "histories", "nemesis", "reports")
+ROOMS = ("checker", "cluster", "generators", "histories", "nemesis", "reports", "simulation")
 
 
 @pytest.mark.parametrize("name", momus.__all__)
