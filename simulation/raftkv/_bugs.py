@@ -1,4 +1,8 @@
-"""The named bugs of raftkv, and which real systems had one like it."""
+"""The named bugs of raftkv, and which real systems had one like it.
+
+Each is an ``if`` of one line where the mistake is made; look for its name in the code.  `like` is
+a pointer, not a claim that the cause was the same in every detail.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,184 @@ from typing import Final
 
 from simulation.scenario import Bug
 
-_ALL: Final = (
-    Bug("vote-not-persisted", "A vote is only remembered in memory, so a node votes twice."),
-    Bug("ack-before-sync", "Promises leave before what they promise is on disk."),
-    Bug("ack-before-majority", "A write is acknowledged when the leader alone has it."),
+_ELECTIONS: Final = (
     Bug(
-        "read-index-without-confirming", "Leaders read without asking whether they still lead.", ""
+        "vote-not-persisted",
+        "A vote is kept in memory alone, so a node that starts again votes twice in a term.",
+        "RobustMQ's log store did not sync votes (robustmq/robustmq#2039)",
     ),
-    Bug("no-dedup-on-retry", "A retry is done again."),
+    Bug(
+        "late-votes-counted",
+        "A candidate counts votes that were given to it in an earlier term.",
+        "little-raft (andreev-io/little-raft#44)",
+    ),
+    Bug(
+        "vote-granted-to-shorter-log",
+        "Votes are given without a look at the candidate's log, which may lack what is committed.",
+        "the check that the election restriction of the Raft paper (5.4.1) asks for",
+    ),
+    Bug(
+        "votes-during-lease",
+        "Nodes vote although they have just heard of their leader, who reads by its lease.",
+        "SOFAJRaft's lease reads (sofastack/sofa-jraft#25)",
+    ),
+    Bug(
+        "term-goes-back-after-restart",
+        "A term that was learned from others is not on disk.",
+        "what canonical/raft and others write for each new term; see the Raft paper, figure 2",
+    ),
+    Bug(
+        "dual-primary-after-heal",
+        "A primary that hears of a newer term adopts it, and goes on as primary.",
+        "split brain in early builds of Redis-Raft (Jepsen, Redis-Raft 1b3fbf6)",
+    ),
 )
 
-BUGS: Final = {bug.name: bug for bug in _ALL}
+_LOGS: Final = (
+    Bug(
+        "earlier-term-committed-by-counting",
+        "A new leader commits an entry of an earlier term as soon as a majority has it.",
+        "figure 8 of the Raft paper; nebula has a test of that name (vesoft-inc/nebula#685)",
+    ),
+    Bug(
+        "commit-index-from-heartbeat-unchecked",
+        "A follower commits as far as the leader has, also entries that are not the leader's.",
+        "Copycat (atomix/copycat#265), ScyllaDB (scylladb/scylladb#9965)",
+    ),
+    Bug(
+        "conflict-not-truncated",
+        "A follower keeps its own entry where the leader has another one.",
+        "MoFA left the tail behind a conflict (mofa-org/mofa#1150)",
+    ),
+    Bug(
+        "truncates-committed-on-append",
+        "A late or repeated append cuts off what came after it.",
+        "akka-entity-replication (lerna-stack/akka-entity-replication#152)",
+    ),
+    Bug(
+        "ack-before-majority",
+        "A write is acknowledged once the leader alone has it on disk.",
+        "lost updates in early builds of Redis-Raft (Jepsen, Redis-Raft 1b3fbf6)",
+    ),
+)
+
+_DISKS: Final = (
+    Bug(
+        "ack-before-sync",
+        "Promises leave before what they promise is on disk.",
+        "Zeebe's followers (camunda/camunda#4160), TiKV (tikv/tikv#994)",
+    ),
+    Bug(
+        "torn-record-accepted",
+        "A record that was torn by a crash is taken as it is, its end filled with zeros.",
+        "a crash and WALs written in advance, whose rest is zeros (etcd-io/etcd#5230)",
+    ),
+    Bug(
+        "torn-tail-not-cut",
+        "New records are written behind a torn one, where the next start does not find them.",
+        "the repair of a WAL that etcd has for it (etcd-io/etcd#2736)",
+    ),
+    Bug(
+        "sync-error-ignored",
+        "A sync that failed is taken for one that succeeded.",
+        "PostgreSQL before 12 tried fsync again, and believed it (fsyncgate, 2018)",
+    ),
+    Bug(
+        "foreign-shard-replayed",
+        "A shard replays the records of others that share its log.",
+        "RocksDB puts the number of the log into the records of recycled logs because of that",
+    ),
+)
+
+_SNAPSHOTS: Final = (
+    Bug(
+        "snapshot-forgets-last-entry",
+        "A snapshot says that it has one entry more in it than it has.",
+        "d-engine's snapshots said less than they had (deventlab/d-engine#418)",
+    ),
+    Bug(
+        "stale-snapshot-installed-over-newer",
+        "A snapshot that comes late replaces newer state.",
+        "OpenRaft (databendlabs/openraft#543), etcd (etcd-io/etcd#1763)",
+    ),
+    Bug(
+        "dedup-lost-in-snapshot",
+        "What clients were answered is not in snapshots, so a retry is done again.",
+        "Curvine kept it in memory alone (CurvineIO/curvine#676)",
+    ),
+)
+
+_CLIENTS: Final = (
+    Bug(
+        "no-dedup-on-retry",
+        "A retry is done again.",
+        "Ra leaves it to state machines (rabbitmq/ra#145)",
+    ),
+    Bug(
+        "read-from-deposed-leader",
+        "A node that once led answers reads of its own, whoever leads now.",
+        "etcd 0.4 read locally on any node that took itself for the leader (Jepsen, 2014)",
+    ),
+    Bug(
+        "read-index-without-confirming",
+        "A leader answers reads without asking whether it still leads.",
+        "Consul's default mode, as documented (hashicorp/consul#54)",
+    ),
+    Bug(
+        "read-before-own-term-committed",
+        "A new leader answers reads before it knows what is committed.",
+        "why Ongaro's thesis (6.4) has a leader commit a no-op first",
+    ),
+    Bug(
+        "lease-through-clock-jump",
+        "Leases are measured by the wall clock, which may jump back.",
+        "SOFAJRaft, until it took monotonic time (sofastack/sofa-jraft#26)",
+    ),
+    Bug(
+        "lease-through-transfer",
+        "A leader that has handed over goes on reading by its lease.",
+        "TiKV (tikv/tikv#1593), OpenRaft (databendlabs/openraft#1748)",
+    ),
+)
+
+_CHANGES: Final = (
+    Bug(
+        "leader-transfer-without-catching-up",
+        "A leader hands over to who lacks entries, and the others trust its choice.",
+        "the step before TimeoutNow in Ongaro's thesis (3.10)",
+    ),
+    Bug(
+        "two-membership-changes-at-once",
+        "Members change at once, in one step, while another change is not committed.",
+        "single-server changes as first published (Ongaro, raft-dev, 2015)",
+    ),
+    Bug(
+        "truncated-config-kept",
+        "A configuration counts on though its entry was cut from the log.",
+        "the roll-back of configurations that the Raft paper asks of followers (section 6)",
+    ),
+    Bug(
+        "migrating-in-accepts-write",
+        "A shard accepts writes while its data still comes in.",
+        "the challenge of every sharded store; see MongoDB's SERVER-10478 for lost data",
+    ),
+    Bug(
+        "migration-drops-late-writes",
+        "The data is copied before the source has stopped to accept writes.",
+        "ScalienDB lost data that moved meanwhile (scalien/scaliendb#122)",
+    ),
+    Bug(
+        "dedup-lost-in-migration",
+        "What clients were answered does not move along with the data.",
+        "the same as in snapshots; exercise 5B of MIT's 6.5840 warns of it",
+    ),
+    Bug(
+        "source-reads-after-move",
+        "The source answers reads when the target has begun to accept writes.",
+        "why stores close the old side before they open the new one",
+    ),
+)
+
+BUGS: Final = {
+    bug.name: bug for bug in (*_ELECTIONS, *_LOGS, *_DISKS, *_SNAPSHOTS, *_CLIENTS, *_CHANGES)
+}

@@ -83,6 +83,7 @@ class Group:
         self.closed = False
         self._waiting: dict[int, Waiter] = {}
         self._lingering = False
+        self._led = False
         self._told: tuple[str, int] | None = None
         self._accepted: tuple[str, str, int] | None = None
         self._state_told = ""
@@ -106,7 +107,10 @@ class Group:
         """A client asks for something."""
         raft, shard = self.raft, self.shard
         leading = raft.leading
-        if leading is None or leading.handing_to is not None:
+        self._led = self._led or leading is not None
+        if self.home.bug == "read-from-deposed-leader" and m.f == "read" and self._led:
+            self.home.send(sender, Reply(m.id, OK, shard.read(key_name(m.key))))
+        elif leading is None or leading.handing_to is not None:
             self.refuse(sender, m.id)
         elif m.f == "read":
             leading.read(self.home.world.clock.monotonic(), (sender, m))
@@ -221,6 +225,8 @@ class Group:
                 self._tell("role", role=role[0], term=role[1])
             for to, message in held:
                 home.send(to, message)
+            if voted:
+                home.world.reach("after vote sent")
             if raft.leading is not None:
                 raft.persisted(home.world.clock.monotonic(), last, last_term)
                 self.flush()

@@ -89,7 +89,7 @@ class Leader:
         patience_s = timing.election_s[1]
         alive = {n: 1 for n, peer in self.peers.items() if now - peer.heard_at < patience_s}
         alive[raft.me] = 1
-        if not raft.config.agreed(alive) and raft.bug != "leader-never-steps-down":
+        if not raft.config.agreed(alive):
             raft.follow(now, raft.term, None)
             return
         if self.handing_to is not None and now >= self._handing_until:
@@ -339,9 +339,10 @@ class Leader:
     def read(self, now: float, token: Asked) -> None:
         """A read came: it is `ready` when it is certain that we still lead."""
         raft = self.raft
-        if (
-            raft.log.term(raft.commit) != raft.term
-            and raft.bug != "earlier-term-committed-by-counting"
+        new = raft.log.term(raft.commit) != raft.term
+        if new and raft.bug not in (
+            "earlier-term-committed-by-counting",
+            "read-before-own-term-committed",
         ):
             self._early.append(token)
         elif raft.bug == "read-index-without-confirming" or (raft.lease and self._leased(now)):

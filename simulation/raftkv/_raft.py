@@ -113,7 +113,8 @@ class Raft:
         self.dropped: list[Asked] = []
         self._random = random
         # Before it went down it may have heard of a leader, whose lease must not be broken.
-        self._heard_at = now
+        # Without leases there is none, and elections can be sooner.
+        self._heard_at = now if lease else now - timing.election_s[0]
         self._votes: dict[str, int] = {}
         self._pre = False
         self._transferred = False
@@ -149,7 +150,7 @@ class Raft:
         if self.leading is not None:
             self.leading.tick(now)
         elif self.me in self.config.members:
-            self._stand(now, pre=self.bug != "no-pre-vote")
+            self._stand(now, pre=True)
         else:
             self.deadline = now + self._patience()
 
@@ -211,6 +212,9 @@ class Raft:
         """Follow whoever has a greater term; False if the message is out of date."""
         term = message.term
         if term > self.term:
+            if self.bug == "dual-primary-after-heal" and self.leading is not None:
+                self.term, self.vote = term, ""
+                return True
             if isinstance(message, Vote):
                 if self._content(now) and not message.transfer:
                     return False  # it is not our leader who is missing
@@ -246,8 +250,10 @@ class Raft:
 
     def _content(self, now: float) -> bool:
         """A leader was heard of lately."""
+        if self.bug == "votes-during-lease":
+            return False
         if self.leading is not None:
-            return self.bug != "leader-not-sticky"
+            return True
         return now - self._heard_at < self.timing.election_s[0]
 
     def _hear(self, now: float) -> None:
@@ -285,6 +291,8 @@ class Raft:
         current = (m.last_term, m.last_index) >= (log.last_term, log.last)
         if self.bug == "vote-granted-to-shorter-log":
             current = True
+        if self.bug == "leader-transfer-without-catching-up" and m.transfer:
+            current = True
         if m.pre:
             granted = m.term > self.term and current
             term = m.term if granted else self.term
@@ -302,8 +310,9 @@ class Raft:
     def _answered(self, now: float, sender: str, m: VoteReply) -> None:
         if not self._votes or m.pre != self._pre:
             return
-        if m.term != (self.term + 1 if m.pre and m.granted else self.term):
-            return  # of an earlier election
+        late = m.term != (self.term + 1 if m.pre and m.granted else self.term)
+        if late and self.bug != "late-votes-counted":
+            return  # it is about an earlier election
         if m.granted:
             self._votes[sender] = 1
             self._count(now)
@@ -373,6 +382,8 @@ class Raft:
     def _cut(self, index: int) -> None:
         assert index > self.commit or self.bug, "what is committed would be cut"
         self.log.cut(index)
+        if self.bug == "truncated-config-kept":
+            return
         while len(self._configs) > 1 and self._configs[-1][0] >= index:
             self._configs.pop()
 

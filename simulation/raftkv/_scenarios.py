@@ -7,8 +7,9 @@ from itertools import count
 from typing import Any, Final
 
 from generators import Liftable, register
-from nemesis import Fault, schedule, targets
-from simulation import faults
+from histories import Json
+from nemesis import Fault, schedule, script, targets
+from simulation import Weather, faults
 from simulation.raftkv import _faults as orders
 from simulation.raftkv._judges import judges
 from simulation.scenario import Scenario, Setting
@@ -20,6 +21,7 @@ MOVE_POINTS: Final = (
     "mid migration: source closed",
     "mid migration: target active",
 )
+VOTE_POINTS: Final = ("before vote persisted", "after vote persisted", "after vote sent")
 DISK_POINTS: Final = ("before wal sync", "after wal sync")
 
 
@@ -38,14 +40,44 @@ def registers(
     ).generator
 
 
+def _slow(setting: Setting, *chosen: Fault) -> Sequence[Fault]:
+    setting.cluster.network.fair = Weather(delay_s=0.001, jitter_s=0.02)
+    return chosen
+
+
+def _slow_disks(setting: Setting, *chosen: Fault) -> Sequence[Fault]:
+    for machine in setting.cluster.machines.values():
+        machine.disk.sync_s = 0.02
+    return chosen
+
+
+def _clock_jumps(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
+    """The leader is cut off, and right then its clock goes back; again and again."""
+    cut = {"kind": "one", "choice": "primaries"}
+    steps: list[tuple[float, str, Json]] = []
+    for number in range(6):
+        at_s = 0.8 + 1.2 * number
+        steps += [
+            (at_s, "start-clock-drift", {"targets": ["n1"], "rate": 0.1 - 0.04 * number}),
+            (at_s + 0.1, "start-partition", cut),
+            (at_s + 0.15, "start-clock-jump", {"targets": "primaries", "offset_s": -30.0}),
+            (at_s + 0.8, "stop-partition", None),
+            (at_s + 0.8, "stop-clock-jump", None),
+            (at_s + 0.8, "stop-clock-drift", None),
+        ]
+    return script(steps)
+
+
 def _often(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
     return schedule(chosen, 1.0, strike_s=0.7, first_s=0.8)
 
 
-def _scenario(name: str, sentence: str, *, restarts: bool = True, **more: Any) -> Scenario:
+def _scenario(
+    name: str, sentence: str, *, restarts: bool = True, deaths: bool = False, **more: Any
+) -> Scenario:
     usual: dict[str, Any] = {
         "load": registers,
-        "checkers": lambda _: judges(restarts=restarts),
+        "checkers": lambda _: judges(restarts=restarts, deaths=deaths),
         "schedule": _often,
         "rate_hz": 100.0,
         "time_limit_s": 8.0,
@@ -71,8 +103,42 @@ _ALL: Final = (
     _scenario(
         "crash-all",
         "All machines lose power at once, or most of them.",
-        faults=lambda s: [faults.crash(s.cluster, (targets.all, targets.majority))],
+        faults=lambda s: _slow_disks(s, faults.crash(s.cluster, (targets.all, targets.majority))),
         schedule=lambda _, chosen: schedule(chosen, 0.8, strike_s=0.1, first_s=0.6),
+    ),
+    _scenario(
+        "crash-elections",
+        "Machines lose power while they vote, in a slow network with many elections.",
+        faults=lambda s: _slow(
+            s,
+            faults.crash_point(s.cluster, VOTE_POINTS, targets.one, nth_max=1, patience_s=0.6),
+            faults.partition(s.cluster, "one", targets.primaries),
+        ),
+        schedule=lambda _, chosen: schedule(chosen, 0.2, strike_s=0.2, first_s=0.2),
+        options={"election_s": [0.2, 0.26], "heartbeat_s": 0.05},
+    ),
+    _scenario(
+        "rapid-leaders",
+        "Leader after leader is cut off or ends, in a slow network.",
+        faults=lambda s: _slow(
+            s,
+            faults.partition(s.cluster, ("one", "halves"), targets.primaries),
+            faults.kill(s.cluster, PRIMARIES),
+        ),
+        schedule=lambda _, chosen: schedule(chosen, 0.3, strike_s=0.3, first_s=0.5),
+        nodes=5,
+        options={"election_s": [0.15, 0.3], "heartbeat_s": 0.05, "snapshot_every": 60},
+    ),
+    _scenario(
+        "disks",
+        "Disks are full, or fail to sync, and machines lose power.",
+        faults=lambda s: [
+            faults.disk_fill(s.cluster),
+            faults.disk_sync_errors(s.cluster, (targets.one, targets.all)),
+            faults.crash(s.cluster, (targets.one, targets.all)),
+        ],
+        deaths=True,
+        schedule=lambda _, chosen: schedule(chosen, 0.5, strike_s=0.4, first_s=0.5),
     ),
     _scenario(
         "partition-heal",
@@ -106,6 +172,7 @@ _ALL: Final = (
             orders.change(s.cluster),
             orders.transfer(s.cluster),
             faults.kill(s.cluster, (targets.primaries, targets.one)),
+            faults.partition(s.cluster, ("halves", "one")),
         ],
         schedule=lambda _, chosen: schedule(chosen, 0.4, strike_s=0.4, first_s=0.8),
         nodes=5,
@@ -114,19 +181,55 @@ _ALL: Final = (
     _scenario(
         "snapshots",
         "Snapshots are taken all the time, and sent to who was away.",
-        faults=lambda s: [faults.crash(s.cluster), faults.partition(s.cluster, "one")],
+        faults=lambda s: [
+            faults.crash(s.cluster),
+            faults.partition(s.cluster, "one"),
+            faults.packet_duplicate(s.cluster, targets.all),
+            faults.packet_reorder(s.cluster, targets.all, hold_s=0.4),
+        ],
+        schedule=lambda _, chosen: schedule(chosen, 0.5, strike_s=0.5, first_s=0.5),
         options={"snapshot_every": 25, "snapshot_keep": 2},
     ),
     _scenario(
         "leases",
-        "Reads by leases, while clocks drift and jump, and the network is cut.",
-        restarts=False,
+        "Reads by leases, while the leader is cut off and its clocks drift and jump.",
         faults=lambda s: [
             faults.partition(s.cluster, "one", targets.primaries),
             faults.clock_drift(s.cluster, rate=0.1),
-            faults.clock_jump(s.cluster),
+            faults.clock_jump(s.cluster, targets.primaries, offset_s=-30.0),
         ],
+        schedule=_clock_jumps,
+        restarts=False,
         options={"reads": "lease"},
+    ),
+    _scenario(
+        "lease-transfer",
+        "Leaders hand over and are cut off while they read by leases.",
+        faults=lambda s: _slow(
+            s,
+            orders.transfer(s.cluster),
+            faults.partition(s.cluster, "one", targets.primaries),
+        ),
+        schedule=lambda _, chosen: schedule(chosen, 0.25, strike_s=0.15, first_s=0.4),
+        restarts=False,
+        options={"reads": "lease"},
+    ),
+    _scenario(
+        "retries",
+        "Answers get lost, so clients try again, at nodes that have their state from snapshots.",
+        load=lambda s: registers(s, distinct=True),
+        faults=lambda s: [
+            faults.crash_point(s.cluster, ("before ack",), targets.primaries, patience_s=0.5),
+            faults.kill(s.cluster, targets.all),
+            faults.packet_loss(s.cluster, targets.all, loss=0.1, clients=True),
+        ],
+        schedule=lambda _, chosen: schedule(chosen, 0.3, strike_s=0.1, first_s=0.4),
+        options={
+            "snapshot_every": 8,
+            "snapshot_keep": 2,
+            "election_s": [0.1, 0.2],
+            "heartbeat_s": 0.03,
+        },
     ),
     _scenario(
         "bad-weather",

@@ -48,6 +48,7 @@ async def load(world: World) -> dict[str, Image]:
         if not name.endswith(SUFFIX):
             continue
         payload = unframed(await world.disk.read(name), 0)
+        await world.disk.sync(name)  # perhaps its new name never was
         if payload is None:
             raise RuntimeError(f"the snapshot {name} is broken, and what it held is lost")
         saved = _decoder.decode(payload)

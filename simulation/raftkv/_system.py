@@ -17,6 +17,7 @@ from simulation.world import Program
 POINTS = (
     "before vote persisted",
     "after vote persisted",
+    "after vote sent",
     "before wal sync",
     "after wal sync",
     "before wal rename",

@@ -6,7 +6,24 @@ import pytest
 
 from simulation import Case, Played, play_case
 from simulation.raftkv import SYSTEM
-from simulation.raftkv._scenarios import SCENARIOS
+
+SCENARIOS = (
+    "bad-weather", "crash-all", "crash-elections", "crash-shards", "crash-wal", "disks",
+    "kill-primary", "lease-transfer", "leases", "membership", "migration", "partition-heal",
+    "pause", "rapid-leaders", "retries", "snapshots",
+)  # fmt: skip
+
+FOUND = {
+    "ack-before-majority": "partition-heal",
+    "commit-index-from-heartbeat-unchecked": "rapid-leaders",
+    "dual-primary-after-heal": "partition-heal",
+    "foreign-shard-replayed": "crash-shards",
+    "migrating-in-accepts-write": "migration",
+    "read-from-deposed-leader": "partition-heal",
+    "snapshot-forgets-last-entry": "snapshots",
+    "source-reads-after-move": "migration",
+}
+"""Bugs that a few seeds find; campaigns look for all."""
 
 
 def play(scenario: str, seed: int, bug: str | None = None) -> Played:
@@ -15,35 +32,32 @@ def play(scenario: str, seed: int, bug: str | None = None) -> Played:
     return played
 
 
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_is_linearizable_and_breaks_no_invariant(scenario: str) -> None:
     played = play(scenario, seed=1)
     assert played.verdict.valid is True, (played.case, played.verdict)
-    assert not played.deaths
-    assert played.outcome.ok > 200
+    assert played.outcome.ok > 50
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_keeps_its_promises_for_hundreds_of_seeds(scenario: str) -> None:
     for seed in range(300):
         played = play(scenario, seed)
         assert played.verdict.valid is True, (played.case, played.verdict)
-        assert not played.deaths, played.case
 
 
 def test_the_same_seed_gives_the_same_history() -> None:
-    one, other = play("partition-heal", seed=3), play("partition-heal", seed=3)
+    one, other = play("migration", seed=3), play("migration", seed=3)
     assert list(one.history) == list(other.history)
 
 
-@pytest.mark.parametrize(
-    ("bug", "scenario"),
-    [
-        ("ack-before-majority", "partition-heal"),
-        ("read-index-without-confirming", "partition-heal"),
-    ],
-)
-def test_a_bug_is_found_by_its_scenario(bug: str, scenario: str) -> None:
-    verdicts = (play(scenario, seed, bug).verdict for seed in range(30))
+@pytest.mark.parametrize("bug", FOUND)
+def test_a_bug_is_found_by_its_scenario(bug: str) -> None:
+    verdicts = (play(FOUND[bug], seed, bug).verdict for seed in range(30))
     assert any(verdict.valid is False for verdict in verdicts)
+
+
+def test_an_unknown_bug_is_refused() -> None:
+    with pytest.raises(ValueError, match="raftkv has no bug 'none-such'"):
+        play("calm", 1, "none-such")
