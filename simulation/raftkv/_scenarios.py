@@ -12,6 +12,7 @@ from nemesis import Fault, schedule, script, targets
 from simulation import Weather, faults
 from simulation.raftkv import _faults as orders
 from simulation.raftkv._judges import judges
+from simulation.raftkv._suites._judging import nobody_died
 from simulation.scenario import Scenario, Setting
 
 PRIMARIES: Final = (targets.primaries,)
@@ -77,7 +78,10 @@ def _scenario(
 ) -> Scenario:
     usual: dict[str, Any] = {
         "load": registers,
-        "checkers": lambda _: judges(restarts=restarts, deaths=deaths),
+        "checkers": lambda _: {
+            **judges(restarts=restarts),
+            "nobody-died": nobody_died(("OSError",) if deaths else ()),
+        },
         "schedule": _often,
         "rate_hz": 100.0,
         "time_limit_s": 8.0,
