@@ -24,7 +24,7 @@ _ELECTIONS: Final = (
     Bug(
         "vote-granted-to-shorter-log",
         "Votes are given without a look at the candidate's log, which may lack what is committed.",
-        "the check that the election restriction of the Raft paper (5.4.1) asks for",
+        "akka-raft looked at no log (ktoso/akka-raft#51), noraft at lengths alone (sile/noraft#22)",
     ),
     Bug(
         "votes-during-lease",
@@ -34,7 +34,7 @@ _ELECTIONS: Final = (
     Bug(
         "term-goes-back-after-restart",
         "A term that was learned from others is not on disk.",
-        "what canonical/raft and others write for each new term; see the Raft paper, figure 2",
+        "NebulaGraph, where the term last proposed could go back (vesoft-inc/nebula#2405)",
     ),
     Bug(
         "dual-primary-after-heal",
@@ -47,7 +47,7 @@ _LOGS: Final = (
     Bug(
         "earlier-term-committed-by-counting",
         "A new leader commits an entry of an earlier term as soon as a majority has it.",
-        "figure 8 of the Raft paper; nebula has a test of that name (vesoft-inc/nebula#685)",
+        "PySyncObj (bakwc/PySyncObj#169); figure 8 of the Raft paper",
     ),
     Bug(
         "commit-index-from-heartbeat-unchecked",
@@ -80,17 +80,17 @@ _DISKS: Final = (
     Bug(
         "torn-record-accepted",
         "A record that was torn by a crash is taken as it is, its end filled with zeros.",
-        "a crash and WALs written in advance, whose rest is zeros (etcd-io/etcd#5230)",
+        "etcd once wrote its log in place, and read torn writes back (etcd-io/etcd#5230)",
     ),
     Bug(
         "torn-tail-not-cut",
         "New records are written behind a torn one, where the next start does not find them.",
-        "the repair of a WAL that etcd has for it (etcd-io/etcd#2736)",
+        "what etcd's repair of logs is there to prevent (etcd-io/etcd#2736)",
     ),
     Bug(
         "sync-error-ignored",
         "A sync that failed is taken for one that succeeded.",
-        "PostgreSQL before 12 tried fsync again, and believed it (fsyncgate, 2018)",
+        "PostgreSQL until 2019: it tried fsync again, and believed it (fsyncgate)",
     ),
     Bug(
         "foreign-shard-replayed",
@@ -126,17 +126,17 @@ _CLIENTS: Final = (
     Bug(
         "read-from-deposed-leader",
         "A node that once led answers reads of its own, whoever leads now.",
-        "etcd 0.4 read locally on any node that took itself for the leader (Jepsen, 2014)",
+        "stale reads in early builds of Redis-Raft (Jepsen, Redis-Raft 1b3fbf6)",
     ),
     Bug(
         "read-index-without-confirming",
         "A leader answers reads without asking whether it still leads.",
-        "Consul's default mode, as documented (hashicorp/consul#54)",
+        "etcd and Consul in 2014 (Jepsen; hashicorp/consul#54)",
     ),
     Bug(
         "read-before-own-term-committed",
         "A new leader answers reads before it knows what is committed.",
-        "why Ongaro's thesis (6.4) has a leader commit a no-op first",
+        "etcd (etcd-io/etcd#7331), TiKV (tikv/tikv#6340)",
     ),
     Bug(
         "lease-through-clock-jump",
@@ -154,7 +154,7 @@ _CHANGES: Final = (
     Bug(
         "leader-transfer-without-catching-up",
         "A leader hands over to who lacks entries, and the others trust its choice.",
-        "the step before TimeoutNow in Ongaro's thesis (3.10)",
+        "nobody we know of; Ongaro's thesis (3.10) has a step against it",
     ),
     Bug(
         "two-membership-changes-at-once",
@@ -164,12 +164,12 @@ _CHANGES: Final = (
     Bug(
         "truncated-config-kept",
         "A configuration counts on though its entry was cut from the log.",
-        "the roll-back of configurations that the Raft paper asks of followers (section 6)",
+        "Zeebe (camunda/camunda#57393), canonical/raft (canonical/raft#250)",
     ),
     Bug(
         "migrating-in-accepts-write",
         "A shard accepts writes while its data still comes in.",
-        "the challenge of every sharded store; see MongoDB's SERVER-10478 for lost data",
+        "nobody we know of; MongoDB lost data in migrations otherwise (SERVER-10478)",
     ),
     Bug(
         "migration-drops-late-writes",
@@ -179,12 +179,12 @@ _CHANGES: Final = (
     Bug(
         "dedup-lost-in-migration",
         "What clients were answered does not move along with the data.",
-        "the same as in snapshots; exercise 5B of MIT's 6.5840 warns of it",
+        "nobody we know of; courses that have students build such a store warn of it",
     ),
     Bug(
         "source-reads-after-move",
         "The source answers reads when the target has begun to accept writes.",
-        "why stores close the old side before they open the new one",
+        "nobody we know of; it is why the old side is closed before the new one opens",
     ),
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from simulation import Case, Played, play_case
@@ -61,3 +63,9 @@ def test_a_bug_is_found_by_its_scenario(bug: str) -> None:
 def test_an_unknown_bug_is_refused() -> None:
     with pytest.raises(ValueError, match="raftkv has no bug 'none-such'"):
         play("calm", 1, "none-such")
+
+
+def test_the_page_has_all_bugs_as_they_are() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "raftkv.md").read_text()
+    for bug in SYSTEM.bugs.values():
+        assert f"| `{bug.name}` | {bug.sentence} | {bug.like} |" in page
