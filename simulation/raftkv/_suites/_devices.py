@@ -6,8 +6,15 @@ from typing import Final
 
 from nemesis import targets
 from simulation import faults
-from simulation.raftkv._suites._story import again, story, trouble
-from simulation.raftkv._suites._whom import at, cut, followers, leader_alone, leader_and
+from simulation.raftkv._suites._story import SLOW, again, story, trouble
+from simulation.raftkv._suites._whom import (
+    at,
+    cut,
+    followers,
+    leader_alone,
+    leader_and,
+    leader_beside_bridge,
+)
 from simulation.scenario import Scenario
 
 PRIMARY: Final = at(targets.primaries)
@@ -64,6 +71,16 @@ DEVICES: Final[tuple[Scenario, ...]] = (
         *again(3, 2.3, trouble("pause", PRIMARY, at_s=1.0, lasts_s=1.2)),
         options=LEASE,
         rate_hz=80.0,
+    ),
+    story(
+        "leases-across-a-bridge",
+        "A leader with a lease and a node that does not hear it have one voter between them.",
+        *again(
+            4, 1.8, trouble("partition", cut("bridge", leader_beside_bridge), at_s=0.8, lasts_s=1.0)
+        ),
+        options=LEASE,
+        rate_hz=120.0,
+        weather=SLOW,
     ),
     story(
         "large-messages",

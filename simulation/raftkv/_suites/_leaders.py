@@ -6,10 +6,11 @@ from typing import Final
 
 from nemesis import targets
 from simulation.raftkv._suites._judging import NoProgress
-from simulation.raftkv._suites._story import again, story, trouble
+from simulation.raftkv._suites._story import SLOW, again, story, trouble
 from simulation.raftkv._suites._whom import (
     at,
     cut,
+    follower_alone,
     followers,
     leader_alone,
     leader_and,
@@ -55,6 +56,26 @@ LEADERS: Final[tuple[Scenario, ...]] = (
         trouble("crash", PRIMARY, at_s=4.3, lasts_s=1.5),
         trouble("pause", PRIMARY, at_s=6.6, lasts_s=1.2),
         options=SMALL,
+    ),
+    story(
+        "laggard-cannot-lead",
+        "A node that missed a lot hears of the others again only when the leader is gone.",
+        *again(
+            2,
+            3.6,
+            trouble("partition", cut("follower alone", follower_alone), 0.9, 1.2, spread_s=0.1),
+            trouble("kill", PRIMARY, at_s=1.4, lasts_s=2.0, spread_s=0.1),
+        ),
+    ),
+    story(
+        "restart-after-leader-changes",
+        "Leaders change while some are away, and then all nodes start again.",
+        *again(
+            2,
+            3.6,
+            trouble("kill", PRIMARY, at_s=0.9, lasts_s=0.9),
+            trouble("crash", at(targets.all), at_s=2.8, lasts_s=0.2),
+        ),
     ),
     story(
         "leader-and-follower",
@@ -152,5 +173,31 @@ LEADERS: Final[tuple[Scenario, ...]] = (
         trouble("packet-reorder", at(targets.all, reordering=0.15), at_s=0.7, lasts_s=6.0),
         *again(2, 3.0, trouble("kill", PRIMARY, at_s=1.5, lasts_s=1.0)),
         options=SMALL,
+    ),
+    story(
+        "retries-after-restart",
+        "Answers are lost, all nodes start again from snapshots, and clients try again.",
+        trouble("packet-loss", at(targets.all, loss=0.3), at_s=0.4, lasts_s=7.0),
+        *again(6, 1.2, trouble("crash", at(targets.all), at_s=0.8, lasts_s=0.05)),
+        options={
+            "snapshot_every": 3,
+            "snapshot_keep": 0,
+            "election_s": [0.1, 0.2],
+            "heartbeat_s": 0.04,
+        },
+        rate_hz=100.0,
+        keys=2,
+    ),
+    story(
+        "snapshots-in-a-slow-network",
+        "Snapshots come late and out of order to nodes that were cut off again and again.",
+        trouble("packet-reorder", at(targets.all, reordering=0.3), at_s=0.4, lasts_s=7.0),
+        *again(
+            5, 1.4, trouble("partition", cut("follower alone", follower_alone), 0.8, lasts_s=0.6)
+        ),
+        options={"snapshot_every": 8, "snapshot_keep": 0},
+        rate_hz=100.0,
+        keys=3,
+        weather=SLOW,
     ),
 )

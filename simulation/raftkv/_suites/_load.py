@@ -1,7 +1,8 @@
 """What clients do: reads, writes and compare-and-sets of a few keys, for as long as it lasts.
 
 Every write writes a value of its own, so each read names the write that it saw, and what an
-early write has put there is asked for until the end.
+early write has put there is asked for until the end.  Half of the threads only read, so that reads
+go on where writes are stuck.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from generators import PENDING, Context, Generator, Liftable, phases, stagger, t
 from generators._protocol import Emitted, filled
 from histories import Event, Json, Op
 
-READS: Final = 0.4
-WRITES: Final = 0.4
+READS: Final = 0.1
+WRITES: Final = 0.6
 FINAL_VALUES_FROM: Final = 1_000_000
 """Values written after the last healing, so that they differ from those before."""
 
@@ -34,15 +35,20 @@ class Registers(msgspec.Struct, frozen=True):
     def op(self, ctx: Context) -> Emitted:
         random = ctx.random.random
         key, kind = int(random() * self.keys), random()
-        template, fresh = Op("read", None, f"k{key}"), self.fresh
+        read = filled(Op("read", None, f"k{key}"), ctx)
+        if read is PENDING or isinstance(read.process, str):
+            return PENDING, self
+        assert read.process is not None
+        reader = read.process % ctx.concurrency < ctx.concurrency // 2
+        op, fresh = read, self.fresh
         seen = self.seen[key] if self.seen else None
-        if kind >= READS:
+        if kind >= READS and not reader:
             written: Json = fresh if not self.bytes_each else f"{fresh}.".ljust(self.bytes_each)
             cas = seen is not None and kind >= READS + WRITES
             value = [seen, written] if cas else written
-            template, fresh = Op("cas" if cas else "write", value, f"k{key}"), fresh + 1
-        op = filled(template, ctx)
-        return op, self if op is PENDING else msgspec.structs.replace(self, fresh=fresh)
+            f = "cas" if cas else "write"
+            op, fresh = Op(f, value, read.key, process=read.process, time=read.time), fresh + 1
+        return op, msgspec.structs.replace(self, fresh=fresh)
 
     def update(self, ctx: Context, event: Event) -> Generator:  # noqa: ARG002
         if event.type != "ok" or event.f not in ("read", "write") or event.value is None:

@@ -7,7 +7,7 @@ from typing import Final
 from nemesis import targets
 from simulation import faults
 from simulation.raftkv import _faults as orders
-from simulation.raftkv._suites._story import again, story, trouble
+from simulation.raftkv._suites._story import SLOW, again, story, trouble
 from simulation.raftkv._suites._whom import (
     at,
     at_point,
@@ -16,6 +16,7 @@ from simulation.raftkv._suites._whom import (
     leader_in_minority,
     ordered,
     shaped,
+    some,
 )
 from simulation.scenario import Scenario
 
@@ -53,7 +54,6 @@ MOVES: Final[tuple[Scenario, ...]] = (
         nodes=5,
         options=SHARDED,
         makes={"move": lambda cluster: orders.move(cluster, 2)},
-        restarts=False,
     ),
     story(
         "crash-during-migration",
@@ -97,7 +97,6 @@ MOVES: Final[tuple[Scenario, ...]] = (
         nodes=5,
         options={"replicas": 3},
         makes={"change": orders.change},
-        restarts=False,
     ),
     story(
         "hasty-membership-changes",
@@ -130,15 +129,16 @@ MOVES: Final[tuple[Scenario, ...]] = (
     ),
     story(
         "crash-during-election",
-        "Votes are asked for late and from nodes that have just lost power.",
-        trouble("packet-reorder", at(targets.all, reordering=0.4), at_s=0.4, lasts_s=7.0),
+        "Votes come late, and from nodes that have just lost power.",
+        trouble("packet-reorder", at(targets.all, reordering=0.3), at_s=0.4, lasts_s=7.0),
         *again(
-            4,
-            1.7,
-            trouble("partition", shaped("random"), at_s=0.8, lasts_s=1.2),
+            5,
+            1.4,
+            trouble("partition", shaped("random"), at_s=0.8, lasts_s=1.0),
             trouble("kill", PRIMARY, at_s=0.8, lasts_s=0.6, spread_s=0.1),
-            trouble("crash", at(targets.all), at_s=1.3, lasts_s=0.1, spread_s=0.2),
+            trouble("crash", at(some(2)), at_s=1.1, lasts_s=0.05, spread_s=0.1),
         ),
-        options={"election_s": [0.3, 0.33]},
+        options={"election_s": [0.15, 0.19], "heartbeat_s": 0.05},
+        weather=SLOW,
     ),
 )

@@ -39,7 +39,10 @@ PARTITIONS: Final[tuple[Scenario, ...]] = (
     story(
         "isolated-leader",
         "The leader hears no other node, but its clients.",
-        *again(3, 2.3, trouble("partition", ALONE, at_s=1.0, lasts_s=1.3)),
+        *again(4, 1.8, trouble("partition", ALONE, at_s=1.0, lasts_s=1.1)),
+        rate_hz=100.0,
+        keys=3,
+        concurrency=8,
     ),
     story(
         "split-brain",

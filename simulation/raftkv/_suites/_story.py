@@ -31,6 +31,7 @@ from nemesis._picture import Picture
 from nemesis._schedule import nodes_of, ns
 from simulation import faults
 from simulation._cluster import SimulatedCluster
+from simulation._network import Weather
 from simulation.raftkv._judges import judges
 from simulation.raftkv._suites._judging import Recovers, nobody_died
 from simulation.raftkv._suites._load import Registers, afterwards
@@ -40,6 +41,8 @@ from simulation.scenario import Scenario, Setting
 SPREAD_S: Final = 0.4
 RECOVERY_S: Final = 3.0
 AFTER_S: Final = 3.3
+SLOW: Final = Weather(delay_s=0.001, jitter_s=0.02)
+"""A network in which messages overtake each other all the time."""
 RESTARTING: Final = frozenset({"kill", "crash", "crash-point"})
 
 Make = Callable[[SimulatedCluster], Fault]
@@ -159,6 +162,7 @@ def story(
     may_die: tuple[str, ...] = (),
     without: tuple[str, ...] = (),
     restarts: bool | None = None,
+    weather: Weather | None = None,
     also: Mapping[str, Checker] | None = None,
     makes: Mapping[str, Make] | None = None,
     **more: Any,
@@ -167,7 +171,8 @@ def story(
 
     `may_die` are the reasons for which a node may die by itself, `also` are more checkers
     and `without` fewer, `makes` more faults, or others for those of `FAULTS`; `restarts` says
-    whether some node certainly starts again.
+    whether some node certainly starts again.  `weather` is that of the network where nothing is
+    wrong.
     """
     known = {**FAULTS, **(makes or {})}
     used = sorted({each.fault for each in troubles})
@@ -187,6 +192,11 @@ def story(
         }
         return {each: checker for each, checker in named.items() if each not in without}
 
+    def chosen_faults(setting: Setting) -> Sequence[Fault]:
+        if weather is not None:
+            setting.cluster.network.fair = weather
+        return [known[each](setting.cluster) for each in used]
+
     def schedule(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
         random = Random(f"{setting.case.seed}/{name}")
         steps = [step for each in troubles for step in each.steps(random)]
@@ -197,7 +207,7 @@ def story(
         "load": lambda _: Registers(keys, bytes_each=bytes_each),
         "final": lambda _: afterwards(keys, AFTER_S + recovery_s - RECOVERY_S, rate_hz, bytes_each),
         "checkers": checkers,
-        "faults": lambda setting: [known[each](setting.cluster) for each in used],
+        "faults": chosen_faults,
         "schedule": schedule,
         "rate_hz": rate_hz,
         "time_limit_s": 8.0,

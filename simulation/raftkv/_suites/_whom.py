@@ -94,6 +94,20 @@ def leader_alone(nodes: Sequence[str], random: Random, leader: str) -> Grudge:  
     return grudges.isolate(nodes, [leader])
 
 
+def follower_alone(nodes: Sequence[str], random: Random, leader: str) -> Grudge:
+    """One who does not lead on one side, all others on the other."""
+    return grudges.isolate(nodes, [random.choice([node for node in nodes if node != leader])])
+
+
+def leader_beside_bridge(nodes: Sequence[str], random: Random, leader: str) -> Grudge:
+    """Three nodes in a row, the leader at one end of it: those at the ends do not hear each other.
+
+    Of more nodes any number is in the middle.
+    """
+    other = random.choice([node for node in nodes if node != leader])
+    return {leader: frozenset([other]), other: frozenset([leader])}
+
+
 def leader_in_minority(nodes: Sequence[str], random: Random, leader: str) -> Grudge:
     """The leader with as many as do not make a majority."""
     return _beside(nodes, random, leader, len(nodes) - majority_size(len(nodes)))
