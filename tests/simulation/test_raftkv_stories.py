@@ -80,7 +80,7 @@ def test_the_leader_is_whom_the_stories_strike() -> None:
         elif event.f == "start-partition" and event.type == "invoke":
             assert {event.value["targets"][0]} == leaders
             cuts += 1
-    assert cuts == 3
+    assert cuts == 4
 
 
 def test_seeds_differ_in_when_and_a_seed_does_not() -> None:
