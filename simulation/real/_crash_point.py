@@ -19,6 +19,7 @@ from nemesis.targets import Observations
 from simulation.real._processes import Processes
 
 PATIENCE_S: Final = 5.0
+_ARM_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.02
 
 
@@ -91,16 +92,25 @@ class _Armed:
     async def kill(self, host: Host) -> None:
         """Wait for the death; `HostError` if the node did not come to the point."""
         point, nth = self.at
-        try:
-            await self._system.arm(host, point, nth)
-            deadline = time.monotonic() + PATIENCE_S
-            while await self._system.alive(host):
+        await self._arm(host, point, nth)
+        deadline = time.monotonic() + PATIENCE_S
+        while await self._system.alive(host):
+            if time.monotonic() > deadline:
+                await self._system.arm(host, point, 0)
+                raise HostError(
+                    host.name, f"did not come to {point!r}", "put more load on it, or wait"
+                )
+            await asyncio.sleep(_POLL_S)
+
+    async def _arm(self, host: Host, point: str, nth: int) -> None:
+        deadline = time.monotonic() + _ARM_TIMEOUT_S
+        while await self._system.alive(host):  # else it came there before it could answer
+            try:
+                await self._system.arm(host, point, nth)
+                return
+            except OSError as error:
                 if time.monotonic() > deadline:
-                    await self._system.arm(host, point, 0)
                     raise HostError(
-                        host.name, f"did not come to {point!r}", "put more load on it, or wait"
-                    )
-                await asyncio.sleep(_POLL_S)
-        except OSError as error:
-            if await self._system.alive(host):  # else it came there before it could answer
-                raise HostError(host.name, f"cannot be armed: {error}", "see its log") from error
+                        host.name, f"cannot be armed: {error}", "see its log"
+                    ) from error
+            await asyncio.sleep(_POLL_S)  # it has only just been started, perhaps

@@ -54,6 +54,8 @@ def power_cuts(tmp_path: Path, cycles: int) -> list[str]:
     script = tmp_path / "script.json"
     script.write_text(json.dumps(steps))
     load = ["--rate", "200", "--keys", "2", "--ops-per-key", "100000"]
+    # With two of three nodes down nothing can succeed, and nothing has to.
+    load += ["--minimums", "window=0"]
     return ["--script", str(script), "--time-limit", str(10 * cycles), *load, "--seed", "1"]
 
 
@@ -70,7 +72,7 @@ def test_writes_acknowledged_before_they_were_synced_are_lost_with_the_power(
 @pytest.mark.slow
 def test_who_syncs_first_survives_the_same_power_cuts(tmp_path: Path) -> None:
     answer = run(tmp_path, *power_cuts(tmp_path, 6), skip="no namespaces or FUSE")
-    assert answer["valid"] is not False, answer
+    assert answer["valid"] is True, answer
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from cluster import FaultyDisk, Host, Journal, Unsupported, local
 from histories import Op
 from nemesis import LoseUnsynced, Nemesis
 from simulation import Case, play_case
-from simulation.real import Processes
+from simulation.real import CrashPoint, Processes
 from tests.simulation.notebook import BEFORE_SYNC, PROGRAM, SYSTEM
 
 LIMIT_S = 60
@@ -177,6 +177,41 @@ def test_what_was_acknowledged_before_it_was_synced_is_lost_with_the_power(
 
     try:
         with_notebook(tmp_path, scenario, bug=bug, disk=FaultyDisk())
+    except Unsupported as missing:
+        pytest.skip(str(missing))
+
+
+def test_a_node_that_has_only_just_been_started_dies_at_a_crash_point_with_its_writes(
+    tmp_path: Path,
+) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        with Journal(tmp_path / "nemesis.jsonl") as journal:
+            nemesis = Nemesis([CrashPoint(system, [BEFORE_SYNC])], [host], journal)
+            await nemesis.setup()
+            try:
+                assert await told(system, Op("write", 1)) == [1]
+                await system.kill(host)
+                await system.start(host)
+                order = {"targets": ["n1"], "point": BEFORE_SYNC, "nth": 2}
+                strike = asyncio.create_task(nemesis.invoke(Op("start-crash-point", order)))
+                number = 1
+                while not strike.done():
+                    number += 1
+                    with contextlib.suppress(OSError):  # a time-out is one, too
+                        async with asyncio.timeout(0.5):
+                            await told(system, Op("write", number))
+                    await asyncio.sleep(0)
+                assert ((await strike).type, (await strike).error) == ("ok", None)
+                await nemesis.invoke(Op("stop-crash-point"))
+                await system.ready(LIMIT_S)
+                [kept] = await told(system, Op("read"))
+                assert isinstance(kept, int)
+                assert kept >= 1
+            finally:
+                await nemesis.teardown()
+
+    try:
+        with_notebook(tmp_path, scenario, disk=FaultyDisk())
     except Unsupported as missing:
         pytest.skip(str(missing))
 
