@@ -54,7 +54,7 @@ def test_the_programs_in_the_readme_run() -> None:
 def test_every_option_in_the_readme_exists() -> None:
     lines = [line for block in blocks("console") for line in block.splitlines()]
     commands = [line.partition("#")[0].split()[2:] for line in lines if line.startswith("$ momus")]
-    named = {"check", "run", "list", "heal", "doctor", "lab"}
+    named = {"check", "run", "list", "heal", "doctor", "lab", "sim", "replay", "shrink", "audit"}
     assert {words[0] for words in commands} == named
     for words in commands:
         command = words[:2] if words[0] == "lab" else words[:1]
