@@ -113,10 +113,10 @@ class Players:
             )
             assert process.stdout is not None
             pipe = process.stdout.fileno()
+            self._selector.register(pipe, selectors.EVENT_READ)
             self.playing[pipe] = _Player(process, time.monotonic())
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        self._selector.register(pipe, selectors.EVENT_READ)
         return pipe
 
     def _give(self, pipe: int, case: Case) -> None:

@@ -131,6 +131,8 @@ def test_an_interrupted_campaign_tells_what_it_played_and_leaves_nobody_behind()
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # Whoever runs the tests in the background may have them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         child = _only_child(process.pid)
