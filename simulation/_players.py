@@ -165,6 +165,8 @@ class Players:
         player.heard.clear()
         if not chunk:
             ready = player.ready
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end by itself
+                player.process.wait(_END_LIMIT_S)
             code = self._end(pipe)
             if not ready:
                 raise PlayerFailed(f"the process that should play ended at once, with {code}")
@@ -179,12 +181,18 @@ class Players:
         return msgspec.json.decode(heard, type=Result)
 
     def _end(self, pipe: int) -> int:
-        """Kill a player and forget it; the code that it ended with."""
-        player = self.playing.pop(pipe)
-        self._selector.unregister(pipe)
+        """Kill a player and forget it; the code that it ended with.
+
+        It is forgotten last, so that an interrupt in between leaves it to be ended once more.
+        """
+        player = self.playing[pipe]
         player.process.kill()
+        code = player.process.wait(_END_LIMIT_S)
+        with contextlib.suppress(KeyError):
+            self._selector.unregister(pipe)
         for stream in (player.process.stdin, player.process.stdout):
             assert stream is not None
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
-        return player.process.wait(_END_LIMIT_S)
+        del self.playing[pipe]
+        return code
