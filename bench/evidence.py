@@ -72,6 +72,12 @@ class Lens:
     def name(self) -> str:
         return self.checker.name
 
+    def prepare(self, history: History) -> None:
+        """See `compose`."""
+        prepare = getattr(self.checker, "prepare", None)
+        if prepare is not None:
+            prepare(history)
+
     def check(self, history: History) -> Verdict:
         names = [name.removeprefix(f"{self.kind}.") for name in history.f_names]
         return self.checker.check(replace(history, f_names=names))

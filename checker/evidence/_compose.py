@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
@@ -55,6 +55,7 @@ class Composed:
         began = time.perf_counter()
         limited = self.time_limit_s is not None or self.memory_limit_bytes is not None
         if limited and hasattr(os, "fork"):
+            _prepare(self.checkers.values(), history)
             found = _Apart(self, history).verdicts()
         else:
             found = {name: safely(one, history) for name, one in self.checkers.items()}
@@ -103,6 +104,15 @@ def merged(parts: Mapping[str, Verdict], seconds: float) -> Verdict:
         notes=tuple(f"{name}: {note}" for name, part in parts.items() for note in part.notes),
         parts=dict(parts),
     )
+
+
+def _prepare(checkers: Iterable[Checker], history: History) -> None:
+    """Let checkers of ours do once what each of their processes would do again."""
+    for checker in checkers:
+        prepare = getattr(checker, "prepare", None)
+        if prepare is not None:
+            with contextlib.suppress(Exception):  # it will say so itself when it judges
+                prepare(history)
 
 
 def safely(checker: Checker, history: History) -> Verdict:

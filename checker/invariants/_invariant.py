@@ -48,6 +48,10 @@ class Invariant:
         """The same under another name."""
         return Invariant(name, self.look, self.needs)
 
+    def prepare(self, history: History) -> None:
+        """Make the rows, which all invariants share; before processes are forked off."""
+        rows_of(history)
+
     def check(self, history: History) -> Verdict:
         """Judge what nodes said."""
         began = time.perf_counter()

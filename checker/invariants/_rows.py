@@ -19,6 +19,7 @@ gives it a name, ``{"event": "trim", "shard": "s1", "offset": 40}``.
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -141,8 +142,58 @@ def names_of(per: str | tuple[str, ...]) -> tuple[str, ...]:
     return (per,) if isinstance(per, str) else tuple(per)
 
 
+class _Last:
+    """The rows made last, for the next invariant over the same history; gone when that is.
+
+    Two histories are the same here if they share all columns that rows are made of, as slices
+    never do.
+    """
+
+    def __init__(self) -> None:
+        self._columns: list[weakref.ref[Any]] = []
+        self._names: tuple[list[str], list[str]] = ([], [])
+        self._rows: list[Row] = []
+
+    def of(self, history: History) -> list[Row] | None:
+        columns = [column() for column in self._columns]
+        same = columns and all(map(_is, columns, _columns(history)))
+        names = (history.process_names, history.node_names)
+        return self._rows if same and self._names == names else None
+
+    def keep(self, history: History, rows: list[Row]) -> None:
+        self._names = (list(history.process_names), list(history.node_names))
+        self._rows = rows
+        self._columns = [weakref.ref(column, self._forget) for column in _columns(history)]
+
+    def _forget(self, gone: weakref.ref[Any]) -> None:
+        if gone in self._columns:
+            self._columns, self._rows = [], []
+
+
+def _columns(history: History) -> tuple[Any, ...]:
+    return history.process, history.type, history.time, history.node, history.value, history.values
+
+
+def _is(one: object, other: object) -> bool:
+    return one is other
+
+
+_LAST: Final = _Last()
+
+
 def rows_of(history: History) -> list[Row]:
-    """What nodes said, in the order of their answers; who did not answer said nothing."""
+    """What nodes said, in the order of their answers; who did not answer said nothing.
+
+    Shared by all who ask for those of this history: not to be modified.
+    """
+    known = _LAST.of(history)
+    if known is None:
+        known = _made(history)
+        _LAST.keep(history, known)
+    return known
+
+
+def _made(history: History) -> list[Row]:
     if OBSERVER not in history.process_names:
         return []
     observer = -1 - history.process_names.index(OBSERVER)

@@ -243,3 +243,11 @@ def test_as_many_steps_back_are_found_as_were_planted(data: st.DataObject) -> No
         story.says(10 * number + 10, "n1", term=term)
     verdict = inv.terms_never_go_back().check(story.history())
     assert verdict.details["broken_count"] == sum(steps)
+
+
+def test_rows_are_made_once_for_a_history_and_anew_for_what_is_cut_from_it() -> None:
+    history = Story().says(10, "n1", term=1).says(20, "n1", term=2).history()
+    rows = inv.rows_of(history)
+    assert inv.rows_of(history) is rows
+    assert [row.get("term") for row in inv.rows_of(history.between(15_000_000, 25_000_000))] == [2]
+    assert [row.get("term") for row in inv.rows_of(history)] == [1, 2]
