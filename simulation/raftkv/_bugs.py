@@ -27,11 +27,6 @@ _ELECTIONS: Final = (
         "akka-raft looked at no log (ktoso/akka-raft#51), noraft at lengths alone (sile/noraft#22)",
     ),
     Bug(
-        "votes-during-lease",
-        "Nodes vote although they have just heard of their leader, who reads by its lease.",
-        "SOFAJRaft's lease reads (sofastack/sofa-jraft#25)",
-    ),
-    Bug(
         "term-goes-back-after-restart",
         "A term that was learned from others is not on disk.",
         "NebulaGraph, where the term last proposed could go back (vesoft-inc/nebula#2405)",
@@ -160,11 +155,6 @@ _CHANGES: Final = (
         "two-membership-changes-at-once",
         "Members change at once, in one step, while another change is not committed.",
         "single-server changes as first published (Ongaro, raft-dev, 2015)",
-    ),
-    Bug(
-        "truncated-config-kept",
-        "A configuration counts on though its entry was cut from the log.",
-        "Zeebe (camunda/camunda#57393), canonical/raft (canonical/raft#250)",
     ),
     Bug(
         "migrating-in-accepts-write",

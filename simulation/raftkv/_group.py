@@ -22,6 +22,7 @@ from simulation.raftkv._messages import (
     Raftish,
     Reply,
     Request,
+    VoteReply,
 )
 from simulation.raftkv._raft import PRIMARY, Image, Raft
 from simulation.raftkv._records import Based, Entries, Hard, Record
@@ -110,11 +111,13 @@ class Group:
         self._led = self._led or leading is not None
         if self.home.bug == "read-from-deposed-leader" and m.f == "read" and self._led:
             self.home.send(sender, Reply(m.id, OK, shard.read(key_name(m.key))))
-        elif leading is None or leading.handing_to is not None:
+        elif leading is None:
             self.refuse(sender, m.id)
         elif m.f == "read":
             leading.read(self.home.world.clock.monotonic(), (sender, m))
             self._soon()
+        elif leading.handing_to is not None:
+            self.refuse(sender, m.id)
         elif not shard.writable:
             self._elsewhere(sender, m.id)
         else:
@@ -212,7 +215,9 @@ class Group:
         self._told = role
         log = raft.log
         last, last_term = log.last, log.last_term
-        voted = any(type(record) is Hard and record.vote for record in records)
+        voted = any(type(record) is Hard and record.vote for record in records) or any(
+            type(m) is VoteReply and m.granted and not m.pre for _, m in held
+        )
         if voted:
             home.world.reach("before vote persisted")
 
@@ -320,8 +325,10 @@ class Group:
             self.raft.snapshotted(image, self.home.snapshot_keep)
         else:
             now = self.home.world.clock.monotonic()
-            if self.raft.restored(now, image, *arrived_from):
+            restored = self.raft.restored(now, image, *arrived_from)
+            if restored or self.home.bug == "stale-snapshot-installed-over-newer":
                 self.shard.load(image.data)
+            if restored:
                 self.applied = image.index
         self.flush()
 

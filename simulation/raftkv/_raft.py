@@ -191,8 +191,7 @@ class Raft:
 
     def restored(self, now: float, image: Image, sender: str, round: int) -> bool:
         """A snapshot that came whole is on disk.  False if it is older than what we have."""
-        stale = image.index <= self.commit
-        if stale and self.bug != "stale-snapshot-installed-over-newer":
+        if image.index <= self.commit:
             self._installed(sender, image, round)
             return False
         self.image = image
@@ -201,7 +200,7 @@ class Raft:
         self._rebase(image.index, image.term)
         if kept:
             self._note_configs(self.log.base + 1, self.log.entries)
-        self.commit = max(self.commit, image.index) if not stale else image.index
+        self.commit = image.index
         self._installed(sender, image, round)
         self._hear(now)
         return True
@@ -232,6 +231,8 @@ class Raft:
                 self._reply_install(sender, message.index, 0, False, message.round)
             elif isinstance(message, Vote):
                 self.held.append((sender, VoteReply(self.group, self.term, False, message.pre)))
+            elif isinstance(message, VoteReply):
+                return self.bug == "late-votes-counted"
             return False
         return True
 
@@ -250,11 +251,7 @@ class Raft:
 
     def _content(self, now: float) -> bool:
         """A leader was heard of lately."""
-        if self.bug == "votes-during-lease":
-            return False
-        if self.leading is not None:
-            return True
-        return now - self._heard_at < self.timing.election_s[0]
+        return self.leading is not None or now - self._heard_at < self.timing.election_s[0]
 
     def _hear(self, now: float) -> None:
         self._heard_at = now
@@ -382,8 +379,6 @@ class Raft:
     def _cut(self, index: int) -> None:
         assert index > self.commit or self.bug, "what is committed would be cut"
         self.log.cut(index)
-        if self.bug == "truncated-config-kept":
-            return
         while len(self._configs) > 1 and self._configs[-1][0] >= index:
             self._configs.pop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from random import Random
 from typing import Any, Final
 
 from generators import Liftable, register
@@ -22,7 +23,8 @@ MOVE_POINTS: Final = (
     "mid migration: source closed",
     "mid migration: target active",
 )
-VOTE_POINTS: Final = ("before vote persisted", "after vote persisted", "after vote sent")
+CUT_OFF: Final[Json] = {"kind": "one", "choice": "primaries"}
+VOTE_POINTS: Final = ("before vote persisted", "after vote sent", "after vote sent")
 DISK_POINTS: Final = ("before wal sync", "after wal sync")
 
 
@@ -41,8 +43,9 @@ def registers(
     ).generator
 
 
-def _slow(setting: Setting, *chosen: Fault) -> Sequence[Fault]:
-    setting.cluster.network.fair = Weather(delay_s=0.001, jitter_s=0.02)
+def _slow(setting: Setting, *chosen: Fault, jitter_s: float = 0.02) -> Sequence[Fault]:
+    weather = Weather(delay_s=0.001, jitter_s=jitter_s, reordering=0.05, hold_s=0.6)
+    setting.cluster.network.fair = weather
     return chosen
 
 
@@ -54,17 +57,52 @@ def _slow_disks(setting: Setting, *chosen: Fault) -> Sequence[Fault]:
 
 def _clock_jumps(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
     """The leader is cut off, and right then its clock goes back; again and again."""
-    cut = {"kind": "one", "choice": "primaries"}
     steps: list[tuple[float, str, Json]] = []
     for number in range(6):
         at_s = 0.8 + 1.2 * number
         steps += [
             (at_s, "start-clock-drift", {"targets": ["n1"], "rate": 0.1 - 0.04 * number}),
-            (at_s + 0.1, "start-partition", cut),
+            (at_s + 0.1, "start-partition", CUT_OFF),
             (at_s + 0.15, "start-clock-jump", {"targets": "primaries", "offset_s": -30.0}),
             (at_s + 0.8, "stop-partition", None),
             (at_s + 0.8, "stop-clock-jump", None),
             (at_s + 0.8, "stop-clock-drift", None),
+        ]
+    return script(steps)
+
+
+def _voters_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
+    """The primary ends for a moment; and in the election that follows, somebody who votes."""
+    random = Random(f"{setting.case.seed}/voters")
+    steps: list[tuple[float, str, Json]] = []
+    for number in range(6):
+        at_s = 0.6 + 1.2 * number
+        voter = {
+            "targets": [random.choice(setting.nodes)],
+            "point": random.choice(VOTE_POINTS),
+            "nth": 1,
+        }
+        steps += [
+            (at_s, "start-kill", {"targets": "primaries"}),
+            (at_s + 0.02, "stop-kill", None),
+            (at_s + 0.04, "start-crash-point", voter),
+            (at_s + 0.05, "stop-crash-point", None),
+        ]
+    return script(steps)
+
+
+def _hand_overs(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
+    """A leader is told to hand over, and is cut off while it does."""
+    random = Random(f"{setting.case.seed}/hand-overs")
+    steps: list[tuple[float, str, Json]] = []
+    for number in range(7):
+        at_s = 0.6 + 1.0 * number
+        order = {"shard": "s1", "to": random.choice(setting.nodes)}
+        steps += [
+            (at_s, "start-transfer", order),
+            (at_s + random.uniform(0.05, 0.1), "start-partition", CUT_OFF),
+            (at_s + 0.45, "stop-partition", None),
+            (at_s + 0.45, "stop-transfer", None),
         ]
     return script(steps)
 
@@ -112,14 +150,15 @@ _ALL: Final = (
     ),
     _scenario(
         "crash-elections",
-        "Machines lose power while they vote, in a slow network with many elections.",
+        "Voters lose power right after they voted, in a slow network where many stand at once.",
         faults=lambda s: _slow(
             s,
-            faults.crash_point(s.cluster, VOTE_POINTS, targets.one, nth_max=1, patience_s=0.6),
-            faults.partition(s.cluster, "one", targets.primaries),
+            faults.kill(s.cluster, PRIMARIES),
+            faults.crash_point(s.cluster, VOTE_POINTS, targets.one, nth_max=1, patience_s=0.4),
+            jitter_s=0.035,
         ),
-        schedule=lambda _, chosen: schedule(chosen, 0.2, strike_s=0.2, first_s=0.2),
-        options={"election_s": [0.2, 0.26], "heartbeat_s": 0.05},
+        schedule=_voters_crash,
+        options={"election_s": [0.3, 0.34], "heartbeat_s": 0.05},
     ),
     _scenario(
         "rapid-leaders",
@@ -153,13 +192,15 @@ _ALL: Final = (
     ),
     _scenario(
         "migration",
-        "Shards move while machines crash, also in the middle of a move.",
+        "Shards move while machines crash, also in the middle of a move, and answers get lost.",
+        load=lambda s: registers(s, distinct=True),
         restarts=False,
         faults=lambda s: [
             orders.move(s.cluster, shards=2),
             faults.crash_point(s.cluster, MOVE_POINTS, targets.primaries, nth_max=1),
+            faults.packet_loss(s.cluster, targets.all, loss=0.25, clients=True),
         ],
-        schedule=lambda _, chosen: schedule(chosen, 0.5, strike_s=0.5, first_s=0.8),
+        schedule=lambda _, chosen: schedule(chosen, 0.3, strike_s=0.5, first_s=0.6),
         nodes=5,
         options={"shards": 2, "replicas": 3, "movable": True},
     ),
@@ -209,12 +250,8 @@ _ALL: Final = (
     _scenario(
         "lease-transfer",
         "Leaders hand over and are cut off while they read by leases.",
-        faults=lambda s: _slow(
-            s,
-            orders.transfer(s.cluster),
-            faults.partition(s.cluster, "one", targets.primaries),
-        ),
-        schedule=lambda _, chosen: schedule(chosen, 0.25, strike_s=0.15, first_s=0.4),
+        faults=lambda s: _slow(s, orders.transfer(s.cluster), faults.partition(s.cluster)),
+        schedule=_hand_overs,
         restarts=False,
         options={"reads": "lease"},
     ),

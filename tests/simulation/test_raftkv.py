@@ -16,29 +16,36 @@ SCENARIOS = (
 )  # fmt: skip
 
 FOUND = {
-    "ack-before-majority": "partition-heal",
     "commit-index-from-heartbeat-unchecked": "rapid-leaders",
     "dual-primary-after-heal": "partition-heal",
+    "dedup-lost-in-migration": "migration",
     "foreign-shard-replayed": "crash-shards",
     "migrating-in-accepts-write": "migration",
     "read-from-deposed-leader": "partition-heal",
+    "lease-through-clock-jump": "leases",
+    "leader-transfer-without-catching-up": "lease-transfer",
+    "no-dedup-on-retry": "retries",
     "snapshot-forgets-last-entry": "snapshots",
+    "torn-tail-not-cut": "crash-wal",
+    "vote-not-persisted": "crash-elections",
     "source-reads-after-move": "migration",
 }
 """Bugs that a few seeds find; campaigns look for all."""
 
 
-def play(scenario: str, seed: int, bug: str | None = None) -> Played:
-    played = play_case(SYSTEM, Case("raftkv", scenario, seed, bug))
+def play(
+    scenario: str, seed: int, bug: str | None = None, time_limit_s: float | None = None
+) -> Played:
+    played = play_case(SYSTEM, Case("raftkv", scenario, seed, bug, time_limit_s=time_limit_s))
     assert played.outcome.error is None, played.outcome.error
     return played
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_is_linearizable_and_breaks_no_invariant(scenario: str) -> None:
-    played = play(scenario, seed=1)
+    played = play(scenario, seed=1, time_limit_s=5.0)
     assert played.verdict.valid is True, (played.case, played.verdict)
-    assert played.outcome.ok > 50
+    assert played.outcome.ok > 30
 
 
 @pytest.mark.slow
