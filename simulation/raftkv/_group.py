@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from histories import Json
+from simulation.raftkv._image import Image
 from simulation.raftkv._messages import (
     COMMAND,
     ELSEWHERE,
@@ -24,7 +25,7 @@ from simulation.raftkv._messages import (
     Request,
     VoteReply,
 )
-from simulation.raftkv._raft import PRIMARY, Image, Raft
+from simulation.raftkv._raft import PRIMARY, Raft
 from simulation.raftkv._records import Based, Entries, Hard, Record
 from simulation.raftkv._shard import (
     MIGRATING_OUT,

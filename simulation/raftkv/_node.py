@@ -11,6 +11,7 @@ from histories import Json
 from simulation.raftkv import _snapshots
 from simulation.raftkv._admin import answer
 from simulation.raftkv._group import Group
+from simulation.raftkv._image import Image
 from simulation.raftkv._map import (
     META,
     Place,
@@ -36,7 +37,7 @@ from simulation.raftkv._messages import (
 from simulation.raftkv._migration import Mover
 from simulation.raftkv._options import Options, options_of
 from simulation.raftkv._orders import obey
-from simulation.raftkv._raft import Image, Raft
+from simulation.raftkv._raft import Raft
 from simulation.raftkv._records import Born, Gone, Record
 from simulation.raftkv._recovery import recovered
 from simulation.raftkv._shard import (

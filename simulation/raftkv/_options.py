@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from histories import Json
-from simulation.raftkv._raft import Timing
+from simulation.raftkv._timing import Timing
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,10 +19,10 @@ down; what is committed is never cut; a promise never leaves before it is on dis
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 from typing import Final
 
+from simulation.raftkv._image import Image
 from simulation.raftkv._leader import Leader
 from simulation.raftkv._log import Log
 from simulation.raftkv._messages import (
@@ -40,35 +40,11 @@ from simulation.raftkv._messages import (
     config_of,
 )
 from simulation.raftkv._records import Based, Entries, Hard, Record
+from simulation.raftkv._timing import Timing
 
 FOLLOWER: Final = "follower"
 CANDIDATE: Final = "candidate"
 PRIMARY: Final = "primary"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds.  A follower that heard of a leader votes for nobody else for `election_s[0]`."""
-
-    heartbeat_s: float = 0.1
-    election_s: tuple[float, float] = (0.3, 0.6)
-    drift: float = 0.2
-    """Clocks run at most so much apart: a lease is shorter than a follower's patience by it."""
-
-    @property
-    def lease_s(self) -> float:
-        """For so long after a round nobody else can be elected, if a majority saw it."""
-        return self.election_s[0] * (1 - self.drift)
-
-
-@dataclass(frozen=True)
-class Image:
-    """A snapshot: the state after the entry at `index`, and the configuration then."""
-
-    index: int
-    term: int
-    config: Config
-    data: bytes
 
 
 class Raft:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from simulation.raftkv._image import Image
 from simulation.raftkv._log import Log
-from simulation.raftkv._raft import Image
 from simulation.raftkv._records import Based, Born, Entries, Gone, Hard, Record
 
 

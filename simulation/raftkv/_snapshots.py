@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
+from simulation.raftkv._image import Image
 from simulation.raftkv._messages import Config
-from simulation.raftkv._raft import Image
 from simulation.raftkv._wal import framed, unframed
 from simulation.world import World
 
