@@ -8,8 +8,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
-# More than a small machine has cores, since most tests that take long wait for a cluster.
-TEST_WORKERS ?= 4
+# Tests raise clusters and wait for them; more of them at a time would only wait for each other.
+TEST_WORKERS ?= 2
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 600

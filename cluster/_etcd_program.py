@@ -19,6 +19,7 @@ from typing import Final
 from cluster._host import Host, HostError, Unsupported
 
 _VERSION_TIMEOUT_S: Final = 20.0
+_DIGEST_TIMEOUT_S: Final = 120.0
 
 
 async def version_of(binary: Path) -> str:
@@ -94,7 +95,7 @@ def _sha256(path: Path) -> str:
 async def installed(host: Host, binary: Path, target: str) -> str:
     """Upload the program unless it is there already; where it is then."""
     digest = await asyncio.to_thread(_sha256, binary)
-    there = await host.run(["sha256sum", "--", target], check=False)
+    there = await host.run(["sha256sum", "--", target], timeout_s=_DIGEST_TIMEOUT_S, check=False)
     if there.code != 0 or there.text.split(maxsplit=1)[0].lstrip("\\") != digest:
         await host.upload(str(binary), target)
         await host.run(["chmod", "0755", target])

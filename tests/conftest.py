@@ -76,7 +76,7 @@ def share_of(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With several workers (``-n 4``) files are shared out whole, as their fixtures are."""
+    """With several workers (``-n 2``) files are shared out whole, as their fixtures are."""
     from xdist.scheduler import LoadFileScheduling
 
     scheduler: Any = LoadFileScheduling(config, log)

@@ -40,9 +40,15 @@ SLOW = pytest.mark.slow
 SERVE = "import socket,time; s=socket.create_server(('', 7000)); c=s.accept()[0]; print(c.recv(9))"
 TALK = """
 import socket, sys, time
-line = socket.create_connection((sys.argv[1], 7000), 5)
-open(sys.argv[2], "w").close()
 end = time.monotonic() + 20
+while True:  # the server may not be up yet
+    try:
+        line = socket.create_connection((sys.argv[1], 7000), 5)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.05)
+        assert time.monotonic() < end
+open(sys.argv[2], "w").close()
 try:
     while time.monotonic() < end:
         time.sleep(0.05)
