@@ -78,6 +78,9 @@ def test_members_are_removed_replaced_and_added_while_clients_write(
                 ended = await nemesis.invoke(Op(f"stop-{name}"))
                 assert (ended.type, ended.error) == ("ok", None)
             assert (await etcd.membership()).voters == {"n1", "n2", "n3"}
+            async with asyncio.timeout(60):  # until there is something that could be lost
+                while sum(op.type == "ok" for op in done) <= 50:
+                    await asyncio.sleep(0.05)
             writer.cancel()
             await etcd.ready(20)
             reader = await etcd.client(workload="set").open("n1")
