@@ -1,12 +1,16 @@
-"""A recorder that is stricter than the real one."""
+"""A recorder that is stricter than the real one, and a test played into it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+import generators as gen
+from generators import LoopClock, Outcome, play
 from histories import OBSERVER, Event
+from tests.generators.fakes import run_of
 
 
 class Memory:
@@ -46,3 +50,17 @@ class Memory:
 def memory() -> Memory:
     """A strict recorder in memory."""
     return Memory()
+
+
+@pytest.fixture
+def run(virtually: Any, memory: Any) -> Callable[..., tuple[list[Event], Outcome]]:
+    """Play a test in virtual time; its history and its outcome."""
+
+    def run(client: Any, generator: gen.Liftable, **options: Any) -> tuple[list[Event], Outcome]:
+        async def main() -> Outcome:
+            test = run_of(client, generator, **options)
+            return await play(test, memory, clock=LoopClock())
+
+        return memory.events, virtually(main())
+
+    return run
