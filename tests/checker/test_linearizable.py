@@ -6,15 +6,13 @@ See `drawing` for how to read the drawings.  All registers hold 0 at first.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import pytest
 
 import checker
-from checker import ILLEGAL, Call, Counterexample, Model
-from checker._asking import Asking
 from histories import Event, History
 from tests.checker.drawing import drawn
+from tests.checker.drawn_cases import WAYS, assert_judged, cases
 
 REGISTER = {
     "a read sees the write before it": (
@@ -310,101 +308,22 @@ KV = {
 }
 
 
-def cases(model: str, *tables: dict[str, tuple[bool, str]]) -> list[Any]:
-    return [
-        pytest.param(model, drawing, valid, id=f"{model}: {name}")
-        for table in tables
-        for name, (valid, drawing) in table.items()
-    ]
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("drawing", "valid"), cases(REGISTER) + cases(CRASHED))
+def test_registers(drawing: str, valid: bool, way: str) -> None:
+    assert_judged(drawing, valid, checker.register(0), way)
 
 
-MODELS = {
-    "register": checker.register(0),
-    "cas-register": checker.cas_register(0),
-    "kv": checker.kv(),
-}
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("drawing", "valid"), cases(REGISTER) + cases(CRASHED) + cases(CAS))
+def test_cas_registers(drawing: str, valid: bool, way: str) -> None:
+    assert_judged(drawing, valid, checker.cas_register(0), way)
 
 
-@pytest.mark.parametrize(
-    ("model", "drawing", "valid"),
-    cases("register", REGISTER, CRASHED)
-    + cases("cas-register", REGISTER, CRASHED, CAS)
-    + cases("kv", KV),
-)
-@pytest.mark.parametrize("way", ["auto", "jit", "python"])
-def test_drawn_histories(model: str, drawing: str, valid: bool, way: str) -> None:
-    history = drawn(drawing)
-    chosen = MODELS[model]
-    if way == "python":
-        verdict = checker.linearizable(history, dataclasses.replace(chosen, native=None))
-    else:
-        verdict = checker.linearizable(history, chosen, algorithm=way)
-    assert verdict.valid is valid
-    if valid:
-        assert checker.verify(history, chosen, verdict.certificates) is None
-    else:
-        [counterexample] = verdict.counterexamples
-        assert counterexample.operation is not None
-        assert counterexample.sentence.endswith(".")
-
-
-def counterexample(drawing: str, model: str = "cas-register") -> Counterexample:
-    verdict = checker.linearizable(drawn(drawing), MODELS[model])
-    assert verdict.valid is False
-    return verdict.counterexamples[0]
-
-
-def test_the_sentence_names_the_stale_read_and_what_was_possible() -> None:
-    found = counterexample("""
-        0 |-write 1-| |-write 2-|
-        1                         |-read 1-|
-    """)
-    assert found.sentence == (
-        "Process 1 read 1, but no order of the operations allows that: when it returned "
-        "(event 5), the register could only have held 2; 1 was last written by process 0 "
-        "(event 0)."
-    )
-    assert found.states == (2,)
-    assert [event.f for event in found.operations if event.type == "invoke"] == [
-        "write", "write", "read",
-    ]  # fmt: skip
-
-
-def test_the_first_operation_that_cannot_be_placed_is_the_one_shown() -> None:
-    found = counterexample("""
-        0 |-write 1-|
-        1              |-read 0-|
-        2                          |-read 7-|
-    """)
-    assert found.operation == 2
-
-
-def test_states_are_those_possible_just_before_the_operation_returned() -> None:
-    found = counterexample("""
-        0 |-----write 1------|
-        1  |----write 2-----|
-        2    |-read 3-|
-    """)
-    assert sorted(found.states) == [0, 1, 2]
-    assert "nobody had begun to write 3" in found.sentence
-
-
-def test_a_violation_right_at_the_beginning_has_a_counterexample_too() -> None:
-    assert counterexample("0 |-read 7-|").states == (0,)
-
-
-def test_every_failing_key_has_a_counterexample_and_every_other_a_certificate() -> None:
-    events = []
-    for key in range(6):
-        answer = 0 if key % 2 else 1
-        events.append(Event(0, 0, 0, "invoke", "read", key, None))
-        events.append(Event(0, 0, 0, "ok", "read", key, answer))
-    history = History.from_events(
-        Event(i, i, e.process, e.type, e.f, e.key, e.value) for i, e in enumerate(events)
-    )
-    verdict = checker.linearizable(history, "register", initial=0, jobs=2)
-    assert [found.key for found in verdict.counterexamples] == [0, 2, 4]
-    assert [certificate.key for certificate in verdict.certificates] == [1, 3, 5]
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("drawing", "valid"), cases(KV))
+def test_strings(drawing: str, valid: bool, way: str) -> None:
+    assert_judged(drawing, valid, checker.kv(), way)
 
 
 def test_a_history_without_any_clock_is_judged_by_its_order() -> None:
@@ -429,33 +348,8 @@ def test_ties_are_mentioned() -> None:
 def test_true_is_not_one() -> None:
     history = drawn("0 |-write true-| |-read 1-|")
     for native in ("register", None):
-        model = dataclasses.replace(MODELS["register"], native=native)
+        model = dataclasses.replace(checker.register(0), native=native)
         assert checker.linearizable(history, model).valid is False
-
-
-def test_a_search_that_runs_out_of_time_says_where_it_was() -> None:
-    bars = "\n".join(f"{n} |{'-' * n}--write {n}------------------------|" for n in range(1, 26))
-    history = drawn(bars + "\n0 |--------read 99----|")
-    verdict = checker.linearizable(
-        history, "register", initial=0, time_limit_s=0.0, algorithm="jit"
-    )
-    if verdict.valid == "unknown":  # or it was quick enough to know before the first look
-        assert verdict.unknown is not None
-        assert verdict.unknown.cause == "time"
-        assert (
-            "the first 0 of 26 completed operations can all be placed" in verdict.unknown.sentence
-        )
-
-
-def test_a_search_that_may_hold_nothing_ends_for_want_of_memory() -> None:
-    bars = "\n".join(f"{n} |{'-' * n}--write {n}------------------------|" for n in range(1, 26))
-    history = drawn(bars + "\n0 |--------read 99----|")
-    verdict = checker.linearizable(
-        history, "register", initial=0, memory_limit_bytes=1 << 20, algorithm="jit"
-    )
-    assert verdict.unknown is not None
-    assert verdict.unknown.cause == "memory"
-    assert "--memory-limit" in verdict.unknown.remedy
 
 
 def test_the_algorithm_is_named_and_can_be_chosen() -> None:
@@ -480,76 +374,3 @@ def test_an_operation_that_the_model_does_not_know_is_refused() -> None:
         checker.linearizable(drawn("0 |-append 7-|"), "kv")
     with pytest.raises(ValueError, match="try one of register, cas-register, kv"):
         checker.linearizable(drawn("0 |-read 0-|"), "regster")
-
-
-def counter_step(total: int, call: Call) -> Any:
-    if call.f == "add":
-        return total + call.argument
-    return total if not call.completed or call.result == total else ILLEGAL
-
-
-def test_a_model_of_ones_own_is_a_function() -> None:
-    counter = Model("counter", initial=0, step=counter_step, read_only={"read"})
-    valid = drawn("0 |-add 2-| |-add 3-| |-read 5-|")
-    assert checker.linearizable(valid, counter).valid is True
-    invalid = drawn("0 |-add 2-| |-add 3-| |-read 3-|")
-    verdict = checker.linearizable(invalid, counter)
-    assert verdict.valid is False
-    assert verdict.model == "counter"
-    assert verdict.counterexamples[0].states == (5,)
-
-
-def test_states_need_not_be_hashable_nor_may_a_step_spoil_them() -> None:
-    def step(queue: list[int], call: Call) -> Any:
-        if call.f == "enqueue":
-            queue.append(call.argument)
-            return queue
-        if not queue or (call.completed and queue[0] != call.result):
-            return ILLEGAL
-        return queue[1:]
-
-    fifo = Model("fifo", initial=[], step=step)
-    assert checker.linearizable(
-        drawn("""
-            0 |-enqueue 1-| |-enqueue 2-|
-            1   |-enqueue 3-|            |-dequeue > 3-| |-dequeue > 1-| |-dequeue > 2-|
-        """),
-        fifo,
-    ).valid is True  # fmt: skip
-    assert checker.linearizable(
-        drawn("0 |-enqueue 1-| |-enqueue 2-| |-dequeue > 2-|"), fifo
-    ).valid is False  # fmt: skip
-
-
-def test_a_false_claim_to_be_read_only_is_found_out() -> None:
-    careless = Model("counter", initial=0, step=counter_step, read_only={"read", "add"})
-    with pytest.raises(checker.ModelError, match="take it out of read_only"):
-        checker.linearizable(drawn("0 |-add 2-|"), careless)
-
-
-def test_what_a_model_raises_reaches_the_caller() -> None:
-    def step(total: int, call: Call) -> Any:
-        return total // 0 if call.f == "read" else ILLEGAL
-
-    with pytest.raises(ZeroDivisionError, match="zero"):
-        checker.linearizable(drawn("0 |-read 0-|"), Model("broken", 0, step))
-
-
-def calls(*names: str) -> list[Call]:
-    return [Call("add", int(name[1:]), None, True) if name[0] == "+" else
-            Call("read", None, int(name), True) for name in names]  # fmt: skip
-
-
-def test_what_never_changes_a_small_model_is_found_out() -> None:
-    def modulo(total: int, call: Call) -> Any:
-        return counter_step(total, call) % 5 if call.f == "add" else counter_step(total, call)
-
-    asking = Asking(Model("clock", 0, modulo), calls("+1", "3", "+5", "+0"))
-    assert asking.never_change(asked_max=100) == [False, True, True, True]
-    assert asking.states == [0, 1, 2, 3, 4]
-
-
-def test_a_model_with_too_many_states_is_taken_at_its_word() -> None:
-    asking = Asking(Model("counter", 0, counter_step), calls("+1", "3"))
-    assert asking.never_change(asked_max=100) is None
-    assert asking(0, 0) == 1, "and it can still be asked"
