@@ -1,7 +1,7 @@
 """The process that plays cases: one line of JSON in, one line of JSON out, until nobody asks.
 
-It is started by `_players`, and killed by it, too: a case that never ends cannot be ended in
-any other way.  What a system prints goes to standard error.
+It is started by `_players`, which gives it its own process number, and killed by it, too: a case
+that never ends cannot be ended in any other way.  What a system prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main() -> None:
     """Answer each case on standard input with its result."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides when we end
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:
-        return
+    if os.getppid() != int(sys.argv[1]):
+        return  # it died before that
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     systems: dict[str, System] = {}

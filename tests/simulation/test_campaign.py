@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +16,7 @@ from simulation import system_of as found
 from simulation._results import failed
 from simulation.register import SYSTEM
 
+ROOT = Path(__file__).parents[2]
 MOODY = "tests.simulation.systems:SYSTEM"
 
 
@@ -103,6 +108,25 @@ def test_whoever_stops_listening_leaves_no_player_at_work() -> None:
         next(results)
         results.close()
         assert not [player for player in players.playing.values() if player.case is not None]
+
+
+def test_the_first_process_of_a_container_plays_campaigns_like_any_other() -> None:
+    """Its players have the parent 1, as orphans have elsewhere."""
+    code = (
+        "from simulation import campaign; import os; assert os.getpid() == 1; "
+        "print(campaign('register', scenarios=['calm'], seeds=[0], jobs=1).valid)"
+    )
+    apart = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], check=False).returncode:
+        pytest.skip("unshare --user --pid is not allowed here")
+    done = subprocess.run(
+        [*apart, sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_after_its_time_a_campaign_begins_nothing_more() -> None:
