@@ -11,6 +11,7 @@ import click
 from momus._answer import print_json
 from momus._cases import found, seeds_said
 from momus._exits import Broken, ExitCode, Refusal
+from momus._interrupt import taken_over
 from momus._quantities import seconds_text
 from momus._sim_progress import Tally, showing
 from momus._sim_suites import verdict_of
@@ -51,7 +52,11 @@ def run_audit(
         if result.case.bug is None:
             results.append(result)
 
-    with showing(tally, f"momus audit {name}", quiet=quiet), Players(jobs) as players:
+    with (
+        taken_over(),
+        showing(tally, f"momus audit {name}", quiet=quiet),
+        Players(jobs) as players,
+    ):
         try:
             found_ = audit(
                 name, system, players.results, seeds=seeds_said(seeds), sound_seeds=sound,

@@ -1,9 +1,11 @@
 """Ctrl-C, once and twice.
 
-The first signal (SIGINT, SIGTERM or SIGHUP) asks the load to end: faults are healed, the
-history is kept and judged.  The second cancels what is going on right now; healing still
+In a run the first signal (SIGINT, SIGTERM or SIGHUP) asks the load to end: faults are healed,
+the history is kept and judged.  The second cancels what is going on right now; healing still
 follows.  From the third on, each cancels one more step, and ``momus heal`` mends what was
 left behind.
+
+What needs no healing is ended by the first: `taken_over` and `Ending`.
 """
 
 from __future__ import annotations
@@ -13,9 +15,64 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from types import FrameType
+from typing import Any, TypeVar
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+T = TypeVar("T")
+
+
+def _heeded() -> list[signal.Signals]:
+    """The signals to take over: SIGHUP not where it is ignored, which is what `nohup` is for."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([] if ignored else [signal.SIGHUP])]
+
+
+@contextlib.contextmanager
+def taken_over(
+    by: Callable[[int, FrameType | None], object] = signal.default_int_handler,
+) -> Iterator[None]:
+    """Have the signals handled while the body runs; unless said how, by a KeyboardInterrupt.
+
+    Also SIGINT where we were started without it, as a shell's scripts start what they leave in
+    the background.
+    """
+    before = {number: signal.signal(number, by) for number in _heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Ending:
+    """A signal ends the items of a source between two of them, so that none is half done.
+
+    Until the first is waited for there is nothing to be done by halves, so it ends everything.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._waiting = True
+
+    def signalled(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Whoever waits for an item does so no more."""
+        self.asked = True
+        if self._waiting:
+            self._waiting = False  # once: what ends now is to end well
+            raise KeyboardInterrupt
+
+    def until(self, source: Iterator[T]) -> Iterator[T]:
+        """The items, until somebody asks for the end."""
+        with contextlib.suppress(KeyboardInterrupt):
+            while not self.asked:
+                self._waiting = True
+                try:
+                    item = next(source)
+                except StopIteration:
+                    return
+                finally:
+                    self._waiting = False
+                yield item
 
 
 @dataclass
@@ -41,12 +98,13 @@ class Interrupts:
     def listening(self) -> Iterator[None]:
         """Take over the signals while the body runs."""
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        heeded = _heeded()
+        for number in heeded:
             loop.add_signal_handler(number, self._signalled, number)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in heeded:
                 loop.remove_signal_handler(number)
 
     def _signalled(self, number: int) -> None:

@@ -13,6 +13,7 @@ from momus._again import title
 from momus._answer import print_json
 from momus._cases import case_said, case_text
 from momus._exits import Broken, ExitCode, Refusal
+from momus._interrupt import taken_over
 from momus._progress import say
 from momus._quantities import seconds_text
 from momus._telling import printable, value_text
@@ -48,7 +49,8 @@ def run_shrink(
             say(f"momus shrink: {size_text(result.case)}")
 
     try:
-        shrunk = shrink(case, time_limit_s=time_limit, jobs=jobs, tell=tell)
+        with taken_over():
+            shrunk = shrink(case, time_limit_s=time_limit, jobs=jobs, tell=tell)
     except ValueError as error:  # also NothingToShrink
         raise Refusal(f"{title(case)}: {error}") from error
     except PlayerFailed as error:

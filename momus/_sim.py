@@ -12,6 +12,7 @@ import click
 from momus._answer import print_json
 from momus._cases import command, found, seeds_said
 from momus._exits import Broken, ExitCode, Refusal, code_of
+from momus._interrupt import Ending, taken_over
 from momus._quantities import seconds_text
 from momus._sim_progress import Tally, showing
 from momus._sim_suites import Suites
@@ -58,16 +59,17 @@ def run_sim(
         tally.add(result)
         suites.add(result)
 
-    interrupted = _Interrupted()
+    ending = Ending()
     with (
+        taken_over(ending.signalled),
         showing(tally, f"momus sim {name}", quiet=quiet),
         _played(cases, jobs, scheduler, time_limit, seed_limit) as results,
     ):
         try:
-            campaign = gathered(name, cases, interrupted.unless(results), tell)
+            campaign = gathered(name, cases, ending.until(results), tell)
         except PlayerFailed as error:
             raise Broken(str(error)) from error
-    answer = _answer(campaign, interrupted.was)
+    answer = _answer(campaign, ending.asked)
     if store is not None:
         from momus._sim_store import keep
 
@@ -79,7 +81,7 @@ def run_sim(
     else:
         for line in _lines(campaign, answer):
             click.echo(line)
-    return _code(campaign, interrupted.was)
+    return _code(campaign, ending.asked)
 
 
 @contextlib.contextmanager
@@ -107,20 +109,6 @@ def _played(
             yield results
     except NoScheduler as error:
         raise Refusal(str(error)) from error
-
-
-class _Interrupted:
-    """Ctrl-C ends a campaign, and what was played until then is told."""
-
-    def __init__(self) -> None:
-        self.was = False
-
-    def unless(self, results: Iterator[Result]) -> Iterator[Result]:
-        """The results, until somebody interrupts."""
-        try:
-            yield from results
-        except KeyboardInterrupt:
-            self.was = True
 
 
 def _code(campaign: Campaign, interrupted: bool) -> ExitCode:

@@ -20,6 +20,9 @@ from simulation._running import play_case
 from simulation.scenario import Case, System
 
 READY: Final = b"ready\n"
+DEAF_TO: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Whoever started us gets these, too, and decides when we end."""
+
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -33,7 +36,8 @@ def result_of_case(case: Case, system: System) -> Result:
 
 def main() -> None:
     """Answer each case on standard input with its result."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides when we end
+    for number in DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != int(sys.argv[1]):
         return  # it died before that

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from simulation._player import READY
+from simulation._player import DEAF_TO, READY
 from simulation._results import Result, failed
 from simulation.scenario import Case
 
@@ -103,7 +103,7 @@ class Players:
     def _start(self) -> int:
         paths = [os.path.abspath(path or ".") for path in sys.path]
         # Known before an interrupt may come, and itself deaf to it: whoever starts it ends it.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, DEAF_TO)
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "simulation._player", str(os.getpid())],

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from momus._cli import cli
+from momus._interrupt import Ending, taken_over
 
 ROOT = Path(__file__).parents[2]
 FAILING = ["register", "--scenario", "crash", "--bug", "no-sync"]
@@ -122,29 +123,76 @@ def test_a_file_that_is_no_case_is_refused(tmp_path: Path) -> None:
         assert "is no case file" in err
 
 
-def test_an_interrupted_campaign_tells_what_it_played_and_leaves_nobody_behind() -> None:
-    """The second run hangs; Ctrl-C goes to the whole group, as from a terminal."""
-    command = [sys.executable, "-m", "momus", "sim", "tests.simulation.systems:SYSTEM"]
+HANGING = ("tests.simulation.systems:SYSTEM", "--bug", "hangs", "--scenario", "calm", "-q")
+
+
+def interrupted(number: signal.Signals, *command: str) -> tuple[int, str, str]:
+    """What a command tells that is signalled while it plays, as a terminal does: to all of it.
+
+    Where it is started Ctrl-C is ignored, as in a script's background.
+    """
     process = subprocess.Popen(
-        [*command, "--bug", "hangs", "--scenario", "calm", "--json", "--jobs", "1", "-q"],
+        [sys.executable, "-m", "momus", *command, "--jobs", "1"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
-        # Whoever runs the tests in the background may have them ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=_background,
     )
     try:
         child = _only_child(process.pid)
-        os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
-        assert process.returncode == 130
-        assert json.loads(out)["interrupted"] is True
+        os.killpg(process.pid, number)
+        out, err = process.communicate(timeout=60)
         _await_end_of(child)
+        return process.returncode, out, err
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_campaign_tells_what_it_played_and_leaves_nobody_behind(
+    number: signal.Signals,
+) -> None:
+    code, out, err = interrupted(number, "sim", *HANGING, "--json")
+    assert (code, err) == (130, "")
+    answer = json.loads(out)
+    assert (answer["interrupted"], answer["played"]) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    "command", [("shrink", *HANGING, "--seed", "0"), ("audit", *HANGING)], ids=lambda each: each[0]
+)
+def test_an_interrupted_search_says_so_in_one_line_and_leaves_nobody_behind(
+    command: tuple[str, ...],
+) -> None:
+    code, out, err = interrupted(signal.SIGTERM, *command)
+    assert (code, out, err.strip()) == (130, "", "momus: interrupted")
+
+
+def test_a_signal_between_two_results_waits_for_neither() -> None:
+    """It comes while the first is being added, of three; of what was played all is told."""
+    ending, added = Ending(), []
+    with taken_over(ending.signalled):
+        for number in ending.until(iter(range(3))):
+            os.kill(os.getpid(), signal.SIGTERM)
+            added.append(number)
+    assert (added, ending.asked) == ([0], True)
+
+
+def test_a_signal_before_the_first_result_ends_everything() -> None:
+    """While a scheduler is looked for, say: there is nothing to tell yet."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), taken_over(Ending().signalled):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def _background() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may have been started by nohup
 
 
 def _only_child(pid: int) -> int:

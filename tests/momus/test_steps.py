@@ -39,6 +39,18 @@ async def hangs() -> None:
     await asyncio.Event().wait()
 
 
+def test_a_run_that_was_started_by_nohup_outlives_the_terminal() -> None:
+    async def hung_up(steps: Steps) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert await steps.must("answer", answers(), 5) == 7
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert play(hung_up).interrupts.count == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 async def is_signalled() -> bool:
     os.kill(os.getpid(), signal.SIGINT)
     return await asyncio.Event().wait()
