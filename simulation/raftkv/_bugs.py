@@ -134,6 +134,16 @@ _CLIENTS: Final = (
         "etcd (etcd-io/etcd#7331), TiKV (tikv/tikv#6340)",
     ),
     Bug(
+        "follower-reads-without-asking",
+        "A follower answers reads from what it has, without asking how far it should be.",
+        "hraftd, which says so (otoolep/hraftd#22); OpenRaft's example (databendlabs/openraft#157)",
+    ),
+    Bug(
+        "follower-answers-before-applied",
+        "A follower asks how far it should be, and answers before it is there.",
+        "braft's advice for such reads lacked the waiting (baidu/braft#315)",
+    ),
+    Bug(
         "lease-through-clock-jump",
         "Leases are measured by the wall clock, which may jump back.",
         "SOFAJRaft, until it took monotonic time (sofastack/sofa-jraft#26)",

@@ -31,7 +31,8 @@ class Client:
     """Reads, writes and compare-and-sets of keys.
 
     `connect` makes a wire of a name; an unopened client has none.  A try is given up after
-    `try_s`, an operation after `patience_s`.
+    `try_s`, an operation after `patience_s`.  With `reads_here` each read begins at the node that
+    the client was opened for, whoever leads.
     """
 
     definite: tuple[type[BaseException], ...] = ()
@@ -46,13 +47,16 @@ class Client:
         wire: Wire | None = None,
         node: str = "",
         numbers: count[int] | None = None,
+        reads_here: bool = False,
     ) -> None:
         self._nodes = tuple(nodes)
         self._connect = connect
         self._patience_s = patience_s
         self._try_s = try_s
         self._wire = wire
+        self._node = node
         self._target = node
+        self._reads_here = reads_here
         self._numbers = count(1) if numbers is None else numbers
         self._seq = 0
         self._tries = 0
@@ -69,6 +73,7 @@ class Client:
             wire=wire,
             node=node,
             numbers=self._numbers,
+            reads_here=self._reads_here,
         )
         wire.listen(opened._receive)
         return opened
@@ -86,6 +91,15 @@ class Client:
 
     async def invoke(self, op: Op) -> Op:
         """Carry out ``read``, ``write`` or ``cas``."""
+        if not self._reads_here or op.f != "read":
+            return await self._asked(op)
+        leads, self._target = self._target, self._node
+        try:
+            return await self._asked(op)
+        finally:
+            self._target = leads
+
+    async def _asked(self, op: Op) -> Op:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._patience_s
         self._seq += 1

@@ -6,10 +6,12 @@ is committed is applied, clients are answered.  `flush` does all of that, after 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from histories import Json
+from simulation.raftkv._follower_reads import FollowerReads, Read
 from simulation.raftkv._image import Image
 from simulation.raftkv._messages import (
     COMMAND,
@@ -17,10 +19,13 @@ from simulation.raftkv._messages import (
     IN_DOUBT,
     NOT_LEADER,
     OK,
+    Asked,
     Entry,
     Govern,
     Message,
     Raftish,
+    ReadGrant,
+    ReadIndex,
     Reply,
     Request,
     VoteReply,
@@ -49,6 +54,7 @@ class Home(Protocol):
     world: World
     wal: Wal
     linger_s: float
+    follower_reads: bool
     snapshot_every: int
     snapshot_keep: int
     bug: str | None
@@ -84,11 +90,13 @@ class Group:
         self.saving = False
         self.closed = False
         self._waiting: dict[int, Waiter] = {}
+        self._reads = FollowerReads(raft)
         self._lingering = False
         self._led = False
         self._told: tuple[str, int] | None = None
         self._accepted: tuple[str, str, int] | None = None
         self._state_told = ""
+        self._served_in = 0
 
     # -- inputs -------------------------------------------------------------------------
 
@@ -97,6 +105,8 @@ class Group:
         if self.closed:
             return
         self.raft.step(self.home.world.clock.monotonic(), sender, message)
+        if type(message) is ReadIndex:
+            self._soon()
         self.flush()
 
     def tick(self, now: float) -> None:
@@ -112,6 +122,8 @@ class Group:
         self._led = self._led or leading is not None
         if self.home.bug == "read-from-deposed-leader" and m.f == "read" and self._led:
             self.home.send(sender, Reply(m.id, OK, shard.read(key_name(m.key))))
+        elif leading is None and m.f == "read" and self.home.follower_reads:
+            self._read_as_follower((sender, m))
         elif leading is None:
             self.refuse(sender, m.id)
         elif m.f == "read":
@@ -178,8 +190,11 @@ class Group:
 
     def _pump(self) -> None:
         self._lingering = False
+        now = self.home.world.clock.monotonic()
         if self.raft.leading is not None:
-            self.raft.leading.broadcast(self.home.world.clock.monotonic())
+            self.raft.leading.broadcast(now)
+        if self._reads:
+            self._refuse_all(self._reads.ask(now))
         self.flush()
 
     # -- outputs ------------------------------------------------------------------------
@@ -204,6 +219,8 @@ class Group:
             self._apply()
         if raft.ready:
             self._answer_reads()
+        if self._reads or raft.granted:
+            self._serve_as_follower()
         if raft.leading is None:
             self._let_go()
         home.arm(raft.deadline)
@@ -282,19 +299,56 @@ class Group:
         raft = self.raft
         ready, raft.ready = raft.ready, []
         for sender, m in ready:
-            if self.shard.readable:
-                value = self.shard.read(key_name(m.key))
-                self.home.send(sender, Reply(m.id, OK, value))
+            if isinstance(m, ReadIndex):
+                grant = ReadGrant(self.name, raft.term, m.id, True, raft.commit)
+                self.home.send(sender, grant)
             else:
-                self._elsewhere(sender, m.id)
+                self._read((sender, m))
+
+    def _read(self, read: Read) -> None:
+        sender, m = read
+        if self.shard.readable:
+            self.home.send(sender, Reply(m.id, OK, self.shard.read(key_name(m.key))))
+        else:
+            self._elsewhere(sender, m.id)
+
+    def _read_as_follower(self, read: Read) -> None:
+        if self.home.bug == "follower-reads-without-asking":
+            self._serve([read])
+            return
+        self._reads.add(read)
+        self._soon()
+
+    def _serve_as_follower(self) -> None:
+        """Answer clients who read here, as far as the leader let us."""
+        raft, reads = self.raft, self._reads
+        granted, raft.granted = raft.granted, []
+        for grant in granted:
+            self._refuse_all(reads.granted(grant))
+        self._serve(reads.ready(self.applied))
+        self._refuse_all(reads.hopeless(self.home.world.clock.monotonic()))
+
+    def _serve(self, reads: Sequence[Read]) -> None:
+        term = self.raft.term
+        for read in reads:
+            self._read(read)
+        if reads and term != self._served_in:  # once in every term
+            self._served_in = term
+            self._tell("follower-read", term=term)
+
+    def _refuse_all(self, reads: Sequence[Asked]) -> None:
+        for sender, m in reads:
+            if isinstance(m, ReadIndex):
+                self.home.send(sender, ReadGrant(self.name, self.raft.term, m.id, False))
+            else:
+                self.refuse(sender, m.id)
 
     def _let_go(self) -> None:
         """We do not lead any more: whoever waits has to ask somebody else."""
         raft = self.raft
         if raft.dropped:
             dropped, raft.dropped = raft.dropped, []
-            for sender, m in dropped:
-                self.refuse(sender, m.id)
+            self._refuse_all(dropped)
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
             for waiter in waiting.values():
@@ -340,6 +394,7 @@ class Group:
             raft.dropped += raft.leading.reads()
             raft.leading = None
         self._let_go()
+        self._refuse_all(self._reads.give_up())
         self.closed = True
 
     def live(self) -> list[Record]:

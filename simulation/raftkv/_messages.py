@@ -137,6 +137,24 @@ class TimeoutNow(msgspec.Struct, array_like=True, frozen=True, tag=7):
     term: int
 
 
+class ReadIndex(msgspec.Struct, array_like=True, frozen=True, tag=8):
+    """A follower asks its leader how far it has to be before it may answer reads itself."""
+
+    group: str
+    term: int
+    id: int
+
+
+class ReadGrant(msgspec.Struct, array_like=True, frozen=True, tag=9):
+    """Who has applied all up to `index` may answer; without `ok` whoever was asked cannot tell."""
+
+    group: str
+    term: int
+    id: int
+    ok: bool
+    index: int = 0
+
+
 class Request(msgspec.Struct, array_like=True, frozen=True, tag=10):
     """A client asks: ``read``, ``write``, ``cas``.
 
@@ -196,13 +214,33 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, tag=13):
     body: Json
 
 
-Raftish = Vote | VoteReply | Append | AppendReply | Install | InstallReply | TimeoutNow
+Raftish = (
+    Vote
+    | VoteReply
+    | Append
+    | AppendReply
+    | Install
+    | InstallReply
+    | TimeoutNow
+    | ReadIndex
+    | ReadGrant
+)
 Message = Raftish | Request | Reply | Govern | Ask | Answer
 
-Asked = tuple[str, Request]
-"""A read that waits, and who asked for it."""
+Asked = tuple[str, Request | ReadIndex]
+"""A read that waits, and who asked for it: a client, or a follower."""
 
-RAFT: Final = (Append, AppendReply, Vote, VoteReply, Install, InstallReply, TimeoutNow)
+RAFT: Final = (
+    Append,
+    AppendReply,
+    Vote,
+    VoteReply,
+    Install,
+    InstallReply,
+    TimeoutNow,
+    ReadIndex,
+    ReadGrant,
+)
 
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(Message)

@@ -63,6 +63,7 @@ class Node:
         self.options = options
         self.bug = bug
         self.linger_s = options.linger_s
+        self.follower_reads = options.follower_reads
         self.snapshot_every = options.snapshot_every
         self.snapshot_keep = options.snapshot_keep
         self.wal = Wal(world, self._live, bug)

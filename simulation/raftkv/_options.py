@@ -16,15 +16,18 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     `replicas` are those of each shard (0: on all nodes).
 
-    `reads`: by asking a majority (``index``), or by a lease of the leader.  Requests that come
-    within `linger_s` travel together.  A snapshot is taken every `snapshot_every` entries, and
-    so many as `snapshot_keep` before it stay in the log for those who are only a little behind.
+    `reads`: by asking a majority (``index``), or by a lease of the leader.  With `follower_reads`
+    clients read at the nodes they are at, and followers ask the leader how far they have to be.
+    Requests that come within `linger_s` travel together.  A snapshot is taken every
+    `snapshot_every` entries, and so many as `snapshot_keep` before it stay in the log for those
+    who are only a little behind.
     """
 
     shards: int = 1
     movable: bool = False
     replicas: int = 0
     reads: Literal["index", "lease"] = "index"
+    follower_reads: bool = False
     linger_s: float = 0.004
     snapshot_every: int = 500
     snapshot_keep: int = 50

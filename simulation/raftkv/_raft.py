@@ -8,7 +8,8 @@ takes them:
 - `records`: what has to be on disk before anything in `held` leaves, and in this order;
 - `held`: answers that promise what `records` say, and those before;
 - `commit`: entries up to here may be applied;
-- `ready` and `dropped`: reads that may be answered now, or not by this node.
+- `ready` and `dropped`: reads that may be answered now, or not by this node;
+- `granted`: what our leader said of the reads that we want to answer.
 
 The algorithm is that of Ongaro's thesis with pre-votes (9.6), leader stickiness (6.4.1, which
 leases rest on), read index (6.4) and joint consensus (4.3).  What only leaders do is in
@@ -35,6 +36,8 @@ from simulation.raftkv._messages import (
     Install,
     InstallReply,
     Raftish,
+    ReadGrant,
+    ReadIndex,
     Vote,
     VoteReply,
     config_of,
@@ -87,6 +90,7 @@ class Raft:
         self.records: list[Record] = []
         self.ready: list[Asked] = []
         self.dropped: list[Asked] = []
+        self.granted: list[ReadGrant] = []
         self._random = random
         # Before it went down it may have heard of a leader, whose lease must not be broken.
         # Without leases there is none, and elections can be sooner.
@@ -148,6 +152,13 @@ class Raft:
         elif isinstance(message, InstallReply):
             if self.leading is not None:
                 self.leading.installed(now, sender, message)
+        elif isinstance(message, ReadIndex):
+            if self.leading is not None:
+                self.leading.read(now, (sender, message))
+            else:
+                self.dropped.append((sender, message))
+        elif isinstance(message, ReadGrant):
+            self.granted.append(message)
         elif self.known == sender and self.me in self.config.members:
             self._stand(now, pre=False, transferred=True)
 

@@ -9,6 +9,7 @@ from histories import Json
 from simulation.raftkv._bugs import BUGS
 from simulation.raftkv._client import Client
 from simulation.raftkv._node import program
+from simulation.raftkv._options import options_of
 from simulation.raftkv._scenarios import SCENARIOS
 from simulation.raftkv._suites import SUITES
 from simulation.scenario import Bug, Scenario, Setting
@@ -54,7 +55,8 @@ class Raftkv:
 
     def client(self, setting: Setting) -> Client:
         """See `simulation.System`."""
-        return Client(setting.nodes, setting.cluster.endpoint)
+        options = options_of(self.scenarios[setting.case.scenario].options)
+        return Client(setting.nodes, setting.cluster.endpoint, reads_here=options.follower_reads)
 
 
 SYSTEM = Raftkv()

@@ -1,4 +1,4 @@
-"""The suites of raftkv: failing leaders, cut networks, moving shards, bad devices, as stories."""
+"""The suites of raftkv, as stories: leaders, networks, moves, devices, reads of followers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from simulation.raftkv._suites._devices import DEVICES
 from simulation.raftkv._suites._leaders import LEADERS
 from simulation.raftkv._suites._moves import MOVES
 from simulation.raftkv._suites._partitions import PARTITIONS
+from simulation.raftkv._suites._reads import READS
 from simulation.scenario import Scenario
 
 SUITES: Final[dict[str, Scenario]] = {
-    scenario.name: scenario for scenario in (*LEADERS, *PARTITIONS, *MOVES, *DEVICES)
+    scenario.name: scenario for scenario in (*LEADERS, *PARTITIONS, *MOVES, *DEVICES, *READS)
 }
 
 __all__ = ["SUITES"]
