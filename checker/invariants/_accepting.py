@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -59,13 +60,17 @@ def accepts_only(
         shard, names = _shards(history, history.key[ops.invoked], shard_of)
         breaks: dict[int, Break] = {}
         judged = 0
-        group = np.where(node >= 0, node.astype(np.int64) * len(names) + shard, -1)
-        for one in np.unique(group[group >= 0]).tolist():
+        placed = np.flatnonzero(node >= 0)
+        group = node[placed].astype(np.int64) * len(names) + shard[placed]
+        order = np.argsort(group, kind="stable")
+        groups, firsts = np.unique(group[order], return_index=True)
+        bounds = pairwise([*firsts.tolist(), len(order)])
+        for one, (start, stop) in zip(groups.tolist(), bounds, strict=True):
             name, of_shard = history.node_names[one // len(names)], names[one % len(names)]
             told = looks.get((name, _shard(of_shard)))
             if told is None:
                 continue
-            places = np.flatnonzero(group == one)
+            places = placed[order[start:stop]]
             # Looks of one node follow each other, so their beginnings are in order, too.
             ends, begins = ([getattr(row, edge) for row in told] for edge in ("end", "begin"))
             before = np.searchsorted(ends, ops.begin[places], side="right") - 1
