@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from checker.evidence._checker import described, operations
+from checker.evidence._checker import Times, described, operations
 from checker.invariants._invariant import Break, Found, Invariant, at
 from checker.invariants._rows import MISSING, AnyCondition, Row, condition_of
 from histories import History, Json
@@ -40,9 +40,10 @@ def accepts_only(
     The writes are operations of clients that ended in ``ok`` (not with false), on the node
     that they went to; nodes that pass writes on to another one break this by design.  A write
     is held against what the node said last before it began and first after it ended: if both
-    deny it, and so does every answer in between, the write should not have been accepted.  A
-    state that came and went between two looks is not seen, so observe often.  `shard_of` gives
-    the shard of an operation's key; without it, rows must not tell of shards.
+    deny it, and so does every answer that may be of a time in between, the write should not
+    have been accepted.  A state that came and went between two looks is not seen, so observe
+    often.  `shard_of` gives the shard of an operation's key; without it, rows must not tell of
+    shards.
     """
     state = condition_of(holds)
 
@@ -71,15 +72,17 @@ def accepts_only(
             if told is None:
                 continue
             places = placed[order[start:stop]]
-            # Looks of one node follow each other, so their beginnings are in order, too.
-            ends, begins = ([getattr(row, edge) for row in told] for edge in ("end", "begin"))
-            before = np.searchsorted(ends, ops.begin[places], side="right") - 1
-            after = np.searchsorted(begins, ops.end[places], side="left")
-            seen = (before >= 0) & (after < len(told))
+            begins, ends = (
+                np.array([getattr(row, edge) for row in told]) for edge in ("begin", "end")
+            )
+            before, after = _around(begins, ends, ops.begin[places], ops.end[places])
+            seen = np.flatnonzero((before >= 0) & (after < len(told)))
+            # In one and the same instant nobody knows what was first.
+            seen = seen[begins[before[seen]] < ends[after[seen]]]
             places, before, after = places[seen], before[seen], after[seen]
             judged += len(places)
-            so_far = np.cumsum([0, *(state(row) for row in told)])
-            for n in np.flatnonzero(so_far[after + 1] == so_far[before]).tolist():
+            held = np.array([state(row) for row in told])
+            for n in np.flatnonzero(_denied(begins, ends, held, before, after)).tolist():
                 place = int(places[n])
                 event, first, last = int(ops.invoked[place]), told[before[n]], told[after[n]]
                 of = "" if of_shard is MISSING else f" of shard {of_shard}"
@@ -93,6 +96,38 @@ def accepts_only(
 
     needs = f"writes ({', '.join(writes)}) with a node, and looks at it before and after"
     return Invariant(f"accepts-only({state.words})", look, needs)
+
+
+def _around(begins: Times, ends: Times, begin: Times, end: Times) -> tuple[Times, Times]:
+    """The looks before and after each write that say most of it; shape `(n_writes,)`.
+
+    That before it is the one begun last of those that ended before the write began, -1 if there
+    is none; that after it is the one that ended first of those begun after it ended,
+    their number if there is none.  Looks are in order of their ends, but their beginnings need
+    not be: a node that tells something by itself does so also while it is being asked.
+    """
+    latest = np.maximum.accumulate(begins)
+    which = np.maximum.accumulate(np.where(begins == latest, np.arange(len(begins)), 0))
+    ended = np.searchsorted(ends, begin, side="right")
+    # Where the running maximum reaches a time, there the first beginning does.
+    return np.where(ended > 0, which[ended - 1], -1), np.searchsorted(latest, end, side="left")
+
+
+def _denied(
+    begins: Times,
+    ends: Times,
+    held: npt.NDArray[np.bool_],
+    before: Times,
+    after: Times,
+) -> npt.NDArray[np.bool_]:
+    """Whether both looks deny it, and any that may tell of a moment in between; `(n_writes,)`.
+
+    These ended after the one before was begun, and were begun before the one after had ended.
+    """
+    # Who ended by the beginning of the former was begun before the end of the latter, too.
+    begun = np.searchsorted(np.sort(begins[held]), ends[after], side="left")
+    over = np.minimum(np.searchsorted(ends, begins[before], side="right"), before)
+    return (begun == np.cumsum([0, *held])[over]) & ~held[before] & ~held[after]
 
 
 def _shards(
