@@ -127,7 +127,7 @@ def _denied(
     # Who ended by the beginning of the former was begun before the end of the latter, too.
     begun = np.searchsorted(np.sort(begins[held]), ends[after], side="left")
     over = np.minimum(np.searchsorted(ends, begins[before], side="right"), before)
-    return (begun == np.cumsum([0, *held])[over]) & ~held[before] & ~held[after]
+    return np.asarray((begun == np.cumsum([0, *held])[over]) & ~held[before] & ~held[after])
 
 
 def _shards(
