@@ -55,7 +55,8 @@ class Raftkv:
 
     def client(self, setting: Setting) -> Client:
         """See `simulation.System`."""
-        options = options_of(self.scenarios[setting.case.scenario].options)
+        scenario = self.scenarios.get(setting.case.scenario)  # real processes may have none
+        options = options_of({} if scenario is None else scenario.options)
         return Client(setting.nodes, setting.cluster.endpoint, reads_here=options.follower_reads)
 
 

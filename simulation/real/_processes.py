@@ -270,9 +270,12 @@ class Processes:
             if isinstance(state, dict) and _leads(state)
         ]
 
-    def client(self, *, case: Case | None = None, **_: Any) -> RealClient:
-        """The system's own client, over TCP; `case` is what it may want to know of the run."""
-        chosen = case or Case(self.name, "", self._seed, self._bug)
+    def client(self, *, scenario: str = "", case: Case | None = None, **_: Any) -> RealClient:
+        """The system's own client, over TCP; `case` is what it may want to know of the run.
+
+        Without one it learns the `scenario`, if there is one, the seed and the bug.
+        """
+        chosen = case or Case(self.name, scenario, self._seed, self._bug)
         return RealClient(
             self._system, chosen, tuple(self._hosts), self._dial, lambda: f"c{next(self._clients)}"
         )

@@ -94,6 +94,7 @@ def workload_of(scene: Scene, case: Case, nodes: tuple[str, ...]) -> Workload:
         final=None if final is None else clients(final),
         model=None if model is None else model.model,
         initial=None if model is None else model.initial,
+        client={"scenario": case.scenario},
     )
 
 

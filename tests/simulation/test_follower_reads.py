@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from random import Random
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from histories import OBSERVER, History, Json, Op
-from simulation import Case, Played, play_case
+from simulation import Case, Played, SimulatedCluster, play_case, run
 from simulation.raftkv import SYSTEM
+from simulation.raftkv._client import Client
 from simulation.raftkv._follower_reads import PATIENCE_S, FollowerReads, Read
 from simulation.raftkv._log import Log
 from simulation.raftkv._messages import Config, ReadGrant, ReadIndex, Request
@@ -18,6 +20,7 @@ from simulation.raftkv._raft import Raft
 from simulation.raftkv._records import Hard
 from simulation.raftkv._suites._serving import recovered_followers_serve
 from simulation.raftkv._timing import Timing
+from simulation.scenario import Setting
 
 
 def follower(term: int = 3, leader: str | None = "n2") -> Raft:
@@ -180,6 +183,54 @@ def test_a_follower_that_answers_too_early_is_found(bug: str) -> None:
         if verdict.valid is False and verdict.parts["linearizable"].valid is False:
             return
     pytest.fail(f"{bug} was found with none of 30 seeds")
+
+
+class Asked:
+    """A wire that keeps whom the client asked, and answers nothing."""
+
+    name = "client-1"
+
+    def __init__(self) -> None:
+        self.whom: list[str] = []
+
+    def listen(self, receive: object) -> None:
+        """Nobody answers."""
+
+    def send(self, to: str, message: bytes) -> None:  # noqa: ARG002
+        """Keep whom."""
+        self.whom.append(to)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(("here", "first"), [(True, ["n2", "n3"]), (False, ["n3", "n3"])])
+def test_clients_read_where_they_are_and_write_where_they_were_sent(
+    here: bool, first: list[str]
+) -> None:
+    async def ask() -> list[str]:
+        wire = Asked()
+        opened = await Client(
+            ["n1", "n2", "n3"], lambda _: wire, patience_s=0.01, try_s=0.01, reads_here=here
+        ).open("n2")
+        await opened.invoke(Op("write", 1, "k0"))  # in vain, so the next one goes to n3
+        wire.whom.clear()
+        await opened.invoke(Op("read", None, "k0"))
+        reading = wire.whom[0]
+        return [reading, opened._target if here else "n3"]
+
+    assert run(ask()) == first
+
+
+def test_a_client_of_no_scenario_reads_by_the_leader() -> None:
+    """Real processes may be asked without any."""
+    setting = Setting(Case("raftkv", "", 0), cast(SimulatedCluster, _Bare()))
+    assert SYSTEM.client(setting)._reads_here is False
+
+
+class _Bare:
+    nodes = ("n1",)
+    endpoint = None
 
 
 def told(seconds: float, node: str, event: str, **facts: Json) -> Op:
