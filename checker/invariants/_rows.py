@@ -142,32 +142,45 @@ def names_of(per: str | tuple[str, ...]) -> tuple[str, ...]:
     return (per,) if isinstance(per, str) else tuple(per)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The rows of one history, which is known by its columns, and by the names they speak of."""
+
+    columns: list[weakref.ref[Any]]
+    names: tuple[list[str], list[str]]
+    rows: list[Row]
+
+
 class _Last:
     """The rows made last, for the next invariant over the same history; gone when that is.
 
     Two histories are the same here if they share all columns that rows are made of, as slices
-    never do.
+    never do.  What is kept is replaced as a whole and looked at once, so threads that judge
+    histories of their own are not given each other's rows.
     """
 
     def __init__(self) -> None:
-        self._columns: list[weakref.ref[Any]] = []
-        self._names: tuple[list[str], list[str]] = ([], [])
-        self._rows: list[Row] = []
+        self._kept: _Kept | None = None
 
     def of(self, history: History) -> list[Row] | None:
-        columns = [column() for column in self._columns]
-        same = columns and all(map(_is, columns, _columns(history)))
-        names = (history.process_names, history.node_names)
-        return self._rows if same and self._names == names else None
+        kept = self._kept
+        if kept is None or kept.names != _names(history):
+            return None
+        columns = [column() for column in kept.columns]
+        return kept.rows if all(map(_is, columns, _columns(history))) else None
 
     def keep(self, history: History, rows: list[Row]) -> None:
-        self._names = (list(history.process_names), list(history.node_names))
-        self._rows = rows
-        self._columns = [weakref.ref(column, self._forget) for column in _columns(history)]
+        columns = [weakref.ref(column, self._forget) for column in _columns(history)]
+        self._kept = _Kept(columns, _names(history), rows)
 
     def _forget(self, gone: weakref.ref[Any]) -> None:
-        if gone in self._columns:
-            self._columns, self._rows = [], []
+        kept = self._kept
+        if kept is not None and any(each is gone for each in kept.columns):
+            self._kept = None
+
+
+def _names(history: History) -> tuple[list[str], list[str]]:
+    return list(history.process_names), list(history.node_names)
 
 
 def _columns(history: History) -> tuple[Any, ...]:
