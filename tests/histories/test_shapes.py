@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histories import Json, canonical, items_of, shapes_of
+from histories import Json, _shapes, canonical, items_of, shapes_of
 
 TEXTS = st.text('ab1-0.5e[]{},:"\\', max_size=6)
 SCALARS = st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(-9, 9) | TEXTS
@@ -21,8 +21,20 @@ VALUES: st.SearchStrategy[Json] = st.recursive(
 )
 
 
+NULL: Json = "no text at all"
+NESTED: st.SearchStrategy[Json] = st.lists(
+    st.lists(st.lists(st.lists(SCALARS, max_size=2), max_size=3), max_size=3)
+    | st.dictionaries(TEXTS, st.lists(st.lists(SCALARS, max_size=2), max_size=2), max_size=2),
+    max_size=3,
+)
+"""Mostly fit to have lists taken out of them."""
+CHUNKS = st.sampled_from([_shapes._CHUNK_BYTES, 40, 0])
+"""How many bytes are looked at together: all, a few texts, or one text."""
+
+
 def array(values: list[Json]) -> pa.LargeStringArray:
-    return pa.array([canonical(value).decode() for value in values], pa.large_string())
+    texts = [None if value == NULL else canonical(value).decode() for value in values]
+    return pa.array(texts, pa.large_string())
 
 
 def filled(shape: Json, integers: list[int]) -> Json:
@@ -66,17 +78,22 @@ def test_rare_shapes_have_to_be_decoded() -> None:
     assert (shapes.shape >= 0).sum() == 40
 
 
-@given(st.lists(VALUES, max_size=12))
-def test_shapes_filled_with_their_integers_are_the_values(values: list[Json]) -> None:
-    texts = array(values)
-    shapes = shapes_of(texts)
+@given(st.lists(VALUES | st.just(NULL), max_size=12), CHUNKS, st.integers(0, 3))
+def test_shapes_filled_with_their_integers_are_the_values(
+    values: list[Json], chunk_bytes: int, cut: int
+) -> None:
+    texts = array(values)[cut:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_shapes, "_CHUNK_BYTES", chunk_bytes)
+        shapes = shapes_of(texts)
     seen = set()
     for shape, rows, table in shapes.groups():
         for row, integers in zip(rows.tolist(), table.tolist(), strict=True):
             seen.add(row)
             assert canonical(filled(shape, integers)).decode() == texts[row].as_py()
-    left = set(range(len(values))) - seen
-    assert left == {row for row in range(len(values)) if has_inexact(texts[row].as_py())}
+    told = texts.to_pylist()
+    left = set(range(len(told))) - seen
+    assert left == {row for row, text in enumerate(told) if text is None or has_inexact(text)}
 
 
 def test_items_are_taken_out_of_the_lists_around_them() -> None:
@@ -95,10 +112,13 @@ def test_lists_of_something_else_as_well_are_not_fit(value: Json) -> None:
     assert items.owner.tolist() == [1]
 
 
-@given(st.lists(VALUES, max_size=12), st.integers(2, 4))
-def test_items_put_back_are_the_values(values: list[Json], depth: int) -> None:
+@given(st.lists(VALUES | NESTED | st.just(NULL), max_size=12), st.integers(2, 4), CHUNKS)
+def test_items_put_back_are_the_values(values: list[Json], depth: int, chunk_bytes: int) -> None:
     texts = array(values)
-    items = items_of(texts, depth)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_shapes, "_CHUNK_BYTES", chunk_bytes)
+        items = items_of(texts, depth)
+    assert len(items.outer) == len(texts)
     for row, outer in enumerate(items.outer.to_pylist()):
         if outer is None:
             continue
