@@ -22,15 +22,11 @@ from cluster._sshlab import ssh_lab
 from histories import Op
 from nemesis import Nemesis, Pause
 from nemesis._processes import look
+from tests.nemesis.traces import rules_of, with_foreign_rules
 
 DRIVER = Path(__file__).with_name("driver_that_dies.py")
 ROOT = Path(__file__).parents[2]
 READY_TIMEOUT_S = 60.0
-FOREIGN = [
-    "iptables -w -A INPUT -s 192.0.2.8 -m comment --comment momus:somebody-else -j ACCEPT",
-    "nft add table inet momus",
-    "ip rule add to 192.0.2.10 priority 77 blackhole",
-]
 MARK = "MOMUS_TEST_OF_A_DEAD_DRIVER"
 
 
@@ -118,10 +114,7 @@ def test_ssh_hosts_that_outlive_their_driver_are_as_they_were_after_heal(
 ) -> None:
     async def scenario() -> None:
         async with ssh_lab(3, directory=tmp_path / "lab") as lab, ssh(lab.lab_toml) as hosts:
-            for host in hosts:
-                for rule in FOREIGN:
-                    await host.run(rule.split())
-            before = [await rules_of(host) for host in hosts]
+            before = await with_foreign_rules(hosts)
             kinds: set[str] = set()
             for number in range(tries):
                 directory = tmp_path / str(number)
@@ -155,13 +148,6 @@ def processes_in(directory: str) -> list[str]:
             if entry.name.isdigit() and directory in os.readlink(entry / "cwd"):
                 found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
     return found
-
-
-async def rules_of(host: Host) -> str:
-    """Every packet filter rule and routing rule, without packet counts."""
-    tables = await host.run(["nft", "-s", "list", "ruleset"])
-    routing = await host.run(["ip", "rule", "show"])
-    return f"{tables.text}\n{routing.text}"
 
 
 def test_a_paused_process_that_momus_did_not_start_goes_on_after_heal(

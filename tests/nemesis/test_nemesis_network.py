@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
@@ -11,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -19,23 +18,15 @@ import pytest
 
 from cluster import Host, Journal, Unsupported, heal, namespaces, ssh
 from cluster._sshlab import ssh_lab
-from histories import Json, Op
+from histories import Op
 from nemesis import DnsFailure, Fault, Flapping, Nemesis, PacketFault, ResetConnections, targets
 from nemesis._filters import FILTERS, Filter, Strike
+from tests.nemesis.traces import rules_of, struck, with_foreign_rules
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
 DRIVER = Path(__file__).with_name("driver_of_packets.py")
 
-# What an administrator may have set up before: none of it is ours to touch.
-FOREIGN = [
-    "iptables -w -A INPUT -s 192.0.2.8 -m comment --comment momus:somebody-else -j ACCEPT",
-    "iptables -w -A OUTPUT -p udp --dport 5353 -j ACCEPT",
-    "ip6tables -w -A INPUT -s 2001:db8::9 -j DROP",
-    "ip6tables -w -A OUTPUT -p udp --dport 5353 -j ACCEPT",
-    "nft add table inet momus",
-    "ip rule add to 192.0.2.10 priority 77 blackhole",
-]
 SLOW = pytest.mark.slow
 SERVE = "import socket,time; s=socket.create_server(('', 7000)); c=s.accept()[0]; print(c.recv(9))"
 TALK = """
@@ -59,34 +50,6 @@ try:
 except ConnectionResetError:
     print("reset")
 """
-
-
-async def rules_of(host: Host) -> str:
-    """Every packet filter rule and routing rule, without packet counts."""
-    tables = await host.run(["nft", "-s", "list", "ruleset"])
-    return f"{tables.text}\n{(await host.run(['ip', 'rule', 'show'])).text}"
-
-
-async def with_foreign_rules(hosts: Sequence[Host]) -> list[str]:
-    for host in hosts:
-        for rule in FOREIGN:
-            await host.run(rule.split())
-    return [await rules_of(host) for host in hosts]
-
-
-@contextlib.asynccontextmanager
-async def struck(
-    hosts: Sequence[Host], journal: Journal, fault: Fault, value: Json
-) -> AsyncIterator[tuple[Nemesis, Op]]:
-    nemesis = Nemesis([fault], hosts, journal)
-    try:
-        await nemesis.setup()
-    except Unsupported as error:
-        pytest.skip(str(error))
-    try:
-        yield nemesis, await nemesis.invoke(Op(f"start-{fault.name}", value))
-    finally:
-        await nemesis.teardown()
 
 
 def test_a_flapping_link_is_seen_in_both_phases_and_left_open(on_namespaces: Play) -> None:

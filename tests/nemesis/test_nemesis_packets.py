@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from fractions import Fraction
 from math import comb
 from random import Random
@@ -13,11 +12,12 @@ from random import Random
 import pytest
 
 from cluster import Host, HostError, Journal, Unsupported
-from histories import Json, Op
+from histories import Op
 from nemesis import PACKET_FAULTS, Nemesis, PacketFault, targets
 from nemesis._filters import Strike
 from nemesis._packet_ways import WAYS, class_of
 from nemesis._postcards import CHANCE, NATURAL_SHARE, postcards_for, threshold
+from tests.nemesis.traces import struck
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
@@ -56,21 +56,6 @@ async def state_of(host: Host) -> str:
     tables = await host.run(["nft", "-s", "list", "ruleset"])
     queues = await host.run(["tc", "qdisc", "show"])
     return f"{tables.text}\n{queues.text}"
-
-
-@contextlib.asynccontextmanager
-async def struck(
-    hosts: Sequence[Host], journal: Journal, fault: PacketFault, value: Json
-) -> AsyncIterator[tuple[Nemesis, Op]]:
-    nemesis = Nemesis([fault], hosts, journal)
-    try:
-        await nemesis.setup()
-    except Unsupported as error:
-        pytest.skip(str(error))
-    try:
-        yield nemesis, await nemesis.invoke(Op(f"start-{fault.name}", value))
-    finally:
-        await nemesis.teardown()
 
 
 @pytest.mark.parametrize(("kind", "way", "attributes"), CASES)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from random import Random
 from typing import Any
 
@@ -16,42 +16,17 @@ from histories import Json, Op
 from nemesis import Nemesis, Partition, grudges
 from nemesis._filters import FILTERS, Filter, Strike
 from nemesis._links import link_states, resolve
+from tests.nemesis.traces import rules_of, struck, with_foreign_rules
 
 Play = Callable[[int, Callable[[Sequence[Host], Journal], Awaitable[None]]], None]
 
 FILTER_NAMES = [each.name for each in FILTERS]
 
-# What an administrator may have set up before: none of it is ours to touch.
-FOREIGN = [
-    "iptables -w -N MOMUS",
-    "iptables -w -A MOMUS -s 192.0.2.7 -j DROP",
-    "iptables -w -A INPUT -s 192.0.2.8 -m comment --comment momus:somebody-else -j ACCEPT",
-    "iptables -w -A INPUT -j MOMUS",
-    "nft add table inet momus",
-    "nft add chain inet momus input { type filter hook input priority 0 ; policy accept ; }",
-    "nft add rule inet momus input ip saddr 192.0.2.9 drop",
-    "ip rule add to 192.0.2.10 priority 77 blackhole",
-]
 
-
-async def rules_of(host: Host) -> str:
-    """Every packet filter rule and routing rule, without packet counts."""
-    tables = await host.run(["nft", "-s", "list", "ruleset"])
-    routing = await host.run(["ip", "rule", "show"])
-    return f"{tables.text}\n{routing.text}"
-
-
-@contextlib.asynccontextmanager
-async def partitioned(
+def partitioned(
     hosts: Sequence[Host], journal: Journal, partition: Partition, value: Json
-) -> AsyncIterator[tuple[Nemesis, Op]]:
-    nemesis = Nemesis([partition], hosts, journal)
-    await nemesis.setup()
-    try:
-        order = Op("start-partition", value)
-        yield nemesis, await nemesis.invoke(order)
-    finally:
-        await nemesis.teardown()
+) -> AbstractAsyncContextManager[tuple[Nemesis, Op]]:
+    return struck(hosts, journal, partition, value, must=True)
 
 
 async def need(host: Host, by: Filter) -> None:
@@ -68,10 +43,7 @@ def test_a_one_way_cut_is_one_way_and_leaves_no_trace_among_the_rules_of_others(
     async def scenario(hosts: Sequence[Host], journal: Journal) -> None:
         for other in FILTERS:
             await need(hosts[0], other)
-        for host in hosts:
-            for rule in FOREIGN:
-                await host.run(rule.split())
-        before = [await rules_of(host) for host in hosts]
+        before = await with_foreign_rules(hosts)
         deaf = {"n1": ["n2", "n3"]}
         partition = Partition(filters=[by.name])
         async with partitioned(hosts, journal, partition, {"grudge": deaf}) as (nemesis, done):
