@@ -42,15 +42,17 @@ def accepts_only(
     is held against what the node said last before it began and first after it ended: if both
     deny it, and so does every answer that may be of a time in between, the write should not
     have been accepted.  A state that came and went between two looks is not seen, so observe
-    often.  `shard_of` gives the shard of an operation's key; without it, rows must not tell of
-    shards.
+    often.  An ``event`` that lacks what `holds` is about is no look.  `shard_of` gives the shard
+    of an operation's key; without it, rows must not tell of shards.
     """
     state = condition_of(holds)
 
     def look(history: History, rows: list[Row]) -> Found:
         looks: dict[tuple[Any, str], list[Row]] = defaultdict(list)
         for row in rows:
-            looks[row.node, _shard(row.get("shard"))].append(row)
+            # A state tells all there is; who tells what happened does not deny the rest.
+            if row.get("event") is MISSING or state.known(row) is not None:
+                looks[row.node, _shard(row.get("shard"))].append(row)
         ops = operations(history, *writes)
         ops = ops.where(ops.ok)
         refused = history.values.code_of(b"false")

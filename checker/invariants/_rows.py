@@ -69,22 +69,45 @@ class Term:
 
 @dataclass(frozen=True)
 class Condition:
-    """What holds of a row or does not; conditions combine by ``&``, ``|`` and ``~``."""
+    """What holds of a row or does not; conditions combine by ``&``, ``|`` and ``~``.
+
+    A row that lacks a field does not satisfy a condition on it.  Where it matters that it does
+    not deny it either, `known` tells: true, false, or None where the row does not say.
+    """
 
     words: str
     holds: Callable[[Row], bool]
+    says: Callable[[Row], bool | None] | None = None
 
     def __call__(self, row: Row) -> bool:
         return bool(self.holds(row))
 
+    def known(self, row: Row) -> bool | None:
+        """Whether it holds, as far as the row says; by Kleene's logic of three values."""
+        return self(row) if self.says is None else self.says(row)
+
     def __and__(self, other: Condition) -> Condition:
-        return Condition(f"{self.words} and {other.words}", lambda row: self(row) and other(row))
+        def says(row: Row) -> bool | None:
+            both = self.known(row), other.known(row)
+            return False if False in both else None if None in both else True
+
+        words = f"{self.words} and {other.words}"
+        return Condition(words, lambda row: self(row) and other(row), says)
 
     def __or__(self, other: Condition) -> Condition:
-        return Condition(f"({self.words} or {other.words})", lambda row: self(row) or other(row))
+        def says(row: Row) -> bool | None:
+            both = self.known(row), other.known(row)
+            return True if True in both else None if None in both else False
+
+        words = f"({self.words} or {other.words})"
+        return Condition(words, lambda row: self(row) or other(row), says)
 
     def __invert__(self) -> Condition:
-        return Condition(f"not ({self.words})", lambda row: not self(row))
+        def says(row: Row) -> bool | None:
+            known = self.known(row)
+            return None if known is None else not known
+
+        return Condition(f"not ({self.words})", lambda row: not self(row), says)
 
 
 AnyTerm: TypeAlias = str | Term
@@ -109,7 +132,16 @@ def where(**fields: Json) -> Condition:
             for name, value in fields.items()
         )
 
-    return Condition(" and ".join(said) or "anything", holds)
+    def says(row: Row) -> bool | None:
+        there = {name: value for name, value in fields.items() if row.get(name) is not MISSING}
+        if not all(
+            row.get(name) in value if isinstance(value, tuple) else row.get(name) == value
+            for name, value in there.items()
+        ):
+            return False
+        return True if len(there) == len(fields) else None
+
+    return Condition(" and ".join(said) or "anything", holds, says)
 
 
 def same(one: str, other: str) -> Condition:
@@ -117,6 +149,9 @@ def same(one: str, other: str) -> Condition:
     return Condition(
         f"{one} is {other}",
         lambda row: row.get(one) is not MISSING and row.get(one) == row.get(other),
+        lambda row: (
+            None if MISSING in (row.get(one), row.get(other)) else row.get(one) == row.get(other)
+        ),
     )
 
 

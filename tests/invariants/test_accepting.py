@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from checker import invariants as inv
-from checker.invariants import MISSING, where
+from checker.invariants import MISSING, Row, same, where
 from tests.invariants.observed import Story
 
 SAID = st.tuples(
@@ -97,3 +97,41 @@ def test_a_shard_that_nobody_tells_of_is_not_judged() -> None:
     nowhere = inv.accepts_only(where(role="primary"), shard_of=lambda _key: MISSING)
     assert story.judged(nowhere) is False
     assert story.judged(inv.accepts_only(where(role="primary"), shard_of=str)) == "unknown"
+
+
+def test_what_tells_of_something_else_denies_nothing() -> None:
+    """Events that say nothing of the role, around a write: nobody looked."""
+    story = Story().says(5, "n1", event="trim").writes(10, 20, "n1").says(30, "n1", event="trim")
+    active = inv.accepts_only(where(role="primary") & ~where(state="MIGRATING_IN"))
+    assert story.judged(active) == "unknown"
+    story.says(6, "n1", event="role", role="replica").says(31, "n1", event="trim", state="ACTIVE")
+    assert story.judged(active) == "unknown"
+    story.says(32, "n1", event="role", role="replica")
+    assert story.judged(active) is False
+
+
+def test_what_tells_of_something_else_clears_nobody_either() -> None:
+    never = inv.migrating_in_never_accepts()
+    story = Story().says(5, "n1", state="MIGRATING_IN").writes(10, 20, "n1")
+    story.says(12, "n1", event="trim").says(30, "n1", state="MIGRATING_IN")
+    assert story.judged(never) is False
+
+
+def row(**fields: Any) -> Row:
+    return Row(0, "n1", 0, 0, fields)
+
+
+def test_conditions_know_what_a_row_does_not_say() -> None:
+    """Kleene's tables: unknown unless one side settles it."""
+    a, b = where(a=1), where(b=1)
+    for said, fields in ((True, {"a": 1}), (False, {"a": 2}), (None, {})):
+        assert a.known(row(**fields)) is said
+        assert (~a).known(row(**fields)) is (None if said is None else not said)
+        assert (a & b).known(row(**fields)) is (False if said is False else None)
+        assert (a | b).known(row(**fields)) is (True if said else None)
+        assert (a & b).known(row(**fields, b=1)) is said
+        assert (a | b).known(row(**fields, b=2)) is said
+    assert where(a=1, b=1).known(row(a=2)) is False
+    assert where(a=1, b=(1, 2)).known(row(a=1)) is None
+    assert same("a", "b").known(row(a=1)) is None
+    assert same("a", "b").known(row(a=1, b=1)) is True
