@@ -31,7 +31,8 @@ def unproven(history: History, meta: Mapping[str, Any]) -> tuple[list[Event], in
     ``start-X`` has one if what it struck was intact before and broken after, ``stop-X``
     if it was still broken just before it was healed.  That something could not be healed,
     or that more broke than was struck, is another matter.  Orders that were declined, since
-    the cluster was in no state for them, count where no order of that fault was carried out.
+    the cluster was in no state for them, count where no order of that fault was carried out (the
+    stop of one that is not in force is no such order).
     """
     events = [
         event for event in history.of_process(NEMESIS) if event.f.startswith(("start-", "stop-"))
@@ -54,7 +55,7 @@ def unproven(history: History, meta: Mapping[str, Any]) -> tuple[list[Event], in
             declined.append(event)
         elif event.type != "ok" and (receipt is None or receipt.get("effect") is False):
             found.append(event)
-        elif event.type == "ok":
+        elif event.type == "ok" and not _is_idle(event, receipt):
             struck.add(event.f)
     missed = [event for event in declined if event.f not in struck]
     return [*found, *missed, *begun.values()], orders
@@ -102,6 +103,11 @@ def told(event: Event) -> str:
     why = one_line(event.error) if event.error is not None else "it never ended"
     short = why if len(why) <= _CHARACTERS_MAX else f"{why[:_CHARACTERS_MAX]}..."
     return f"{event.f} at {event.time / 1e9:.1f} s: {short}"
+
+
+def _is_idle(event: Event, receipt: Mapping[str, Any] | None) -> bool:
+    """Is it the stop of a fault that was not in force?  Then nothing was seen during it."""
+    return event.f.startswith("stop-") and receipt is not None and "during" not in receipt
 
 
 def _of(missing: list[Event], orders: int) -> str:

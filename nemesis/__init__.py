@@ -31,7 +31,7 @@ from nemesis._descriptors import FileDescriptors
 from nemesis._disk_damage import DISK_DAMAGE, DiskDamage
 from nemesis._disk_loss import LoseUnsynced
 from nemesis._disk_rules import DISK_RULES, DiskFault
-from nemesis._fault import Fault, Field, Order, Proof
+from nemesis._fault import Declined, Fault, Field, Order, Proof
 from nemesis._flapping import Flapping
 from nemesis._membership import (
     ForcedLeave,
@@ -64,6 +64,7 @@ __all__ = [
     "ClockFault",
     "CpuQuota",
     "CrashLoop",
+    "Declined",
     "DiskDamage",
     "DiskFault",
     "DnsFailure",

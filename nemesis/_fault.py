@@ -101,11 +101,17 @@ class Fault(Protocol):
         ...
 
     async def inject(self, order: Order) -> dict[str, str]:
-        """Strike, having journalled the undo; what failed, by node."""
+        """Strike, having journalled the undo; what failed, by node.
+
+        `Declined` where the cluster turned out to be in no state for it, and nothing was done.
+        """
         ...
 
     async def heal(self) -> dict[str, str]:
-        """Undo all strikes still in force; what failed, by node, can be healed again later."""
+        """Undo all strikes still in force; what failed, by node, can be healed again later.
+
+        `Declined` where all is undone, but nothing had come of what was ordered.
+        """
         ...
 
 

@@ -79,12 +79,13 @@ class Nemesis:
             try:
                 order = await fault.read(op.value)
             except Declined as error:
-                given = op.value if isinstance(op.value, dict) else {}
-                receipt: dict[str, Json] = {"ok": False, "declined": True}
-                return _completion(op, {**given, "receipt": receipt}, [str(error)])
+                return _declined(op, error)
             except (ValueError, HostError, OSError) as error:
                 return _completion(op, op.value, [str(error)])
-            return await self._start(fault, order, op)
+            try:
+                return await self._start(fault, order, op)
+            except Declined as error:
+                return _declined(op, error)
 
     async def teardown(self) -> None:
         """Heal whatever is left; raises `NotHealed` naming the hosts where that failed."""
@@ -93,6 +94,8 @@ class Nemesis:
             for fault in reversed(self._ready):
                 try:
                     where = await fault.heal()
+                except Declined:
+                    where = {}
                 except Exception as error:  # one fault's trouble must not keep others broken
                     _log.exception("healing %s failed", fault.name)
                     where = {"?": f"{type(error).__name__}: {error}"}
@@ -140,7 +143,7 @@ class Nemesis:
     async def _stop(self, fault: Fault, op: Op) -> Op:
         struck = self._in_force.get(fault.name, frozenset())
         if not struck:  # nothing was seen broken, but an attempt may have left something
-            failed = await fault.heal()
+            failed, _ = await _healed(fault)
             complaints = [f"could not heal {node}: {why}" for node, why in failed.items()]
             told: dict[str, Json] = {"targets": self._targets.get(fault.name, [])}
             if not failed:
@@ -148,7 +151,7 @@ class Nemesis:
             told["receipt"] = {"ok": not complaints}
             return _completion(op, told, complaints)
         during = await fault.prove(struck)
-        failed = await fault.heal()
+        failed, for_nothing = await _healed(fault)
         after = await fault.prove(struck)
         healed = frozenset(thing for thing in struck if _is(after, thing, fault.intact))
         self._in_force[fault.name] = struck - healed
@@ -161,11 +164,19 @@ class Nemesis:
             *(f"could not heal {node}: {why}" for node, why in failed.items()),
             *_unlike(after, struck, fault.intact, "after it was healed"),
         ]
-        told = {
-            "targets": targets,
-            "receipt": _receipt(complaints, missed, during=during, after=after),
-        }
-        return _completion(op, told, complaints)
+        receipt = _receipt(complaints, missed, during=during, after=after)
+        if for_nothing is not None and not complaints:
+            complaints = [str(for_nothing)]
+            receipt |= {"ok": False, "declined": True}
+        return _completion(op, {"targets": targets, "receipt": receipt}, complaints)
+
+
+async def _healed(fault: Fault) -> tuple[dict[str, str], Declined | None]:
+    """What could not be healed, by node; and why all was for nothing, if it was."""
+    try:
+        return await fault.heal(), None
+    except Declined as error:
+        return {}, error
 
 
 def _is(proof: Proof, thing: str, states: frozenset[str]) -> bool:
@@ -186,6 +197,12 @@ def _receipt(complaints: Sequence[str], missed: Sequence[str], **proofs: Proof) 
     """The proofs, whether all is well, and, if it is not in force, that it has no effect."""
     told: dict[str, Json] = {when: proof.to_json() for when, proof in proofs.items()}
     return {**told, "ok": not complaints, **({"effect": False} if missed else {})}
+
+
+def _declined(op: Op, why: Declined) -> Op:
+    given = op.value if isinstance(op.value, dict) else {}
+    receipt: dict[str, Json] = {"ok": False, "declined": True}
+    return _completion(op, {**given, "receipt": receipt}, [str(why)])
 
 
 def _completion(op: Op, value: Json, complaints: Sequence[str]) -> Op:

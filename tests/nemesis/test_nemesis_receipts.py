@@ -13,7 +13,7 @@ import pytest
 
 from cluster import Journal
 from histories import Json, Op
-from nemesis import Field, Nemesis, NotHealed, Order, Proof
+from nemesis import Declined, Field, Nemesis, NotHealed, Order, Proof
 
 
 class Lamp:
@@ -203,3 +203,41 @@ def test_teardown_names_the_hosts_that_stay_broken_and_what_to_do(
         asyncio.run(nemesis.teardown())
     assert f"momus heal {tmp_path / 'faults.jsonl'}" in str(raised.value)
     assert raised.value.hosts == {"lamp": {"n1": "no route to host"}}
+
+
+def test_what_the_cluster_turned_out_unable_to_do_is_declined(lamp: Lamp, nemesis: Nemesis) -> None:
+    async def unable(order: Order) -> dict[str, str]:  # noqa: ARG001
+        raise Declined("nobody is at the switch")
+
+    lamp.inject = unable  # type: ignore[method-assign]
+    done = invoke(nemesis, "start-lamp", ONE)
+    assert (done.type, done.error) == ("info", "nobody is at the switch")
+    assert done.value == {**ONE, "receipt": {"ok": False, "declined": True}}
+    assert invoke(nemesis, "stop-lamp").type == "ok"
+
+
+def test_a_fault_of_which_nothing_came_is_healed_and_declined(lamp: Lamp, nemesis: Nemesis) -> None:
+    async def for_nothing() -> dict[str, str]:
+        lamp.lamps |= dict.fromkeys(lamp.lamps, "bright")
+        raise Declined("nobody has noticed")
+
+    lamp.heal = for_nothing  # type: ignore[method-assign]
+    assert invoke(nemesis, "start-lamp", ONE).type == "ok"
+    done: Any = invoke(nemesis, "stop-lamp")
+    assert (done.type, done.error) == ("info", "nobody has noticed")
+    assert done.value["receipt"]["declined"] is True
+    assert done.value["receipt"]["after"] == {"bright": ["n1", "n2", "n3"]}
+    asyncio.run(nemesis.teardown())
+
+
+def test_a_fault_that_could_not_be_undone_is_never_only_declined(
+    lamp: Lamp, nemesis: Nemesis
+) -> None:
+    async def in_vain() -> dict[str, str]:
+        raise Declined("nobody has noticed")
+
+    lamp.heal = in_vain  # type: ignore[method-assign]
+    assert invoke(nemesis, "start-lamp", ONE).type == "ok"
+    done: Any = invoke(nemesis, "stop-lamp")
+    assert "n1 was dark after it was healed, not bright" in done.error
+    assert "declined" not in done.value["receipt"]

@@ -150,3 +150,12 @@ def test_a_partition_whose_rules_were_deleted_behind_our_back_is_noticed(
         assert "was open before it was healed, not cut" in verdict.unknown.sentence
 
     on_namespaces(2, scenario)
+
+
+def test_a_stop_that_was_declined_needs_another_that_ended_something() -> None:
+    for_nothing = ("info", "stop-move", {"receipt": {"ok": False, "declined": True}})
+    idle = ("ok", "stop-move", {"receipt": {"ok": True}})
+    order = good("start-move")
+    assert recorded(order, for_nothing, idle).verdict().valid == "unknown"
+    ended = ("ok", "stop-move", {"receipt": {"ok": True, "during": {}, "after": {}}})
+    assert recorded(order, for_nothing, order, ended).verdict().valid is True
