@@ -5,7 +5,8 @@ the standard library and avoids what Python 3.6 does not know.
 
 Argument: one JSON object; ``do`` says what to look at.  Output: one JSON object.
 
-"full", "unwritable"   {"file", "tries"}: is a small write to a fresh file refused?
+"full", "unwritable", "unsyncable"
+                       {"file", "tries"}: is a small write to a fresh file, or its sync, refused?
 "unreadable"           {"file", "tries"}: can one of so many blocks of a file not be read?
 "slow"                 {"file", "beside", "tries"}: how long do writing, syncing and reading a
                        file take, and how long beside, on the disk that lies under this one?
@@ -154,7 +155,7 @@ def named(error: OSError) -> str:
 def look(request: "dict[str, object]") -> "dict[str, object]":
     """What was asked for."""
     kind = request.pop("do")
-    if kind in ("full", "unwritable"):
+    if kind in ("full", "unwritable", "unsyncable"):
         return refused(**request)  # type: ignore[arg-type]
     if kind == "unreadable":
         return unread(**request)  # type: ignore[arg-type]

@@ -39,6 +39,9 @@ DISK_RULES: Final[Mapping[str, DiskKind]] = MappingProxyType(
         "disk-write-errors": DiskKind(
             "write-errors", "unwritable", {"probability": 0.1, "files": ["*"]}
         ),
+        "disk-sync-errors": DiskKind(
+            "sync-errors", "unsyncable", {"probability": 0.1, "files": ["*"]}
+        ),
     }
 )
 
@@ -49,7 +52,8 @@ class DiskFault(OfDisks):
     disk-fill: nothing more can be written but over what is there; with `overwrites` not even
     that, as on file systems that copy on write.  disk-slow: reads, writes and syncs take so
     many ms longer, and up to `jitter` ms more.  disk-read-errors: a share of the blocks cannot
-    be read.  disk-write-errors: a share of writes and syncs fail.
+    be read.  disk-write-errors: a share of writes and syncs fail.  disk-sync-errors: of syncs
+    alone.
     """
 
     intact = frozenset({SOUND})

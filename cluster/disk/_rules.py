@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, frozenset[str]]] = {
     "slow": frozenset({"read", "write", "sync"}),
     "read-errors": frozenset({"read"}),
     "write-errors": frozenset({"write", "sync"}),
+    "sync-errors": frozenset({"sync"}),
 }
 """Which operations a kind of rule meets."""
 

@@ -41,6 +41,7 @@ WORDS = {
     "disk-slow": "slow",
     "disk-read-errors": "unreadable",
     "disk-write-errors": "unwritable",
+    "disk-sync-errors": "unsyncable",
     "disk-bit-flips": "flipped",
     "disk-truncate": "truncated",
     "disk-lose-unsynced": "lost",
