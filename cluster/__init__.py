@@ -46,6 +46,7 @@ from cluster._system import (
     Observable,
     Reloadable,
     System,
+    Telling,
     TellsTime,
     Upgradable,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "SshSettings",
     "StandingLab",
     "System",
+    "Telling",
     "TellsTime",
     "Toxic",
     "Toxiproxy",

@@ -9,6 +9,9 @@ as its value: what the node said, and when it was asked (ns since the run began)
 held at some moment between then and the event's own time.  A node that did not answer is an
 event, too, of type ``fail``, with only ``asked`` in its value and the reason as its `error`.
 
+What members of a `Telling` system told since they were asked last comes first, each thing an event
+with what was told for its value.  These held at some moment since the question before.
+
 A node is asked by one question at a time.  A round that comes while it still owes an answer
 leaves it out, and its next event counts such rounds (``missed``).  So a node that hangs
 costs one waiting task, and the others are asked at their rhythm.
@@ -22,7 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from cluster._host import Host, HostError
-from cluster._system import Observable
+from cluster._system import Observable, Telling
 from histories import OBSERVER, EventType, Json, Op
 
 ANSWER_TIMEOUT_S: Final = 1.0
@@ -84,6 +87,10 @@ class Observer:
         error: str | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
+                # First what has led to it: news must not come behind two states that are newer.
+                if isinstance(self._system, Telling):
+                    for each in await self._system.news(host):
+                        tell(Op("observe", dict(each), None, "ok", OBSERVER, None, None, host.name))
                 said = await self._system.observe(host)
         except TimeoutError:
             error = f"no answer within {self._timeout_s:g} s"

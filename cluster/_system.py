@@ -110,6 +110,18 @@ class Observable(Protocol):
 
 
 @runtime_checkable
+class Telling(Protocol):
+    """A system whose members tell what happens to them, besides the state they are in."""
+
+    async def news(self, host: Host) -> Sequence[Mapping[str, Json]]:
+        """What the member told since this was asked last, each with the name of an ``event``.
+
+        Of a member that has ended, too, if it left word.
+        """
+        ...
+
+
+@runtime_checkable
 class HasDisk(Protocol):
     """A system that keeps its data on a disk that can be broken, if `disk` is not None."""
 

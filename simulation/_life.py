@@ -69,7 +69,11 @@ class Life:
         if self.alive:
             self.machine.around.told(self.name, event, facts)
 
-    def serve(self, answer: Callable[[str], Json]) -> None:
+    def serve(
+        self,
+        answer: Callable[[str], Json],
+        obey: Callable[[str, dict[str, Any]], Json] | None = None,  # noqa: ARG002
+    ) -> None:
         """See `World`."""
         self._answer = answer
 

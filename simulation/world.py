@@ -186,10 +186,17 @@ class World(Protocol):
         """
         ...
 
-    def serve(self, answer: Callable[[str], Json]) -> None:
+    def serve(
+        self,
+        answer: Callable[[str], Json],
+        obey: Callable[[str, dict[str, Any]], Json] | None = None,
+    ) -> None:
         """Have the admin surface answer `GET path` by `answer(path)`, in JSON.
 
-        `answer` raises LookupError for a path that it does not know.  It only looks.
+        `answer` raises LookupError for a path that it does not know.  It only looks.  `obey` is
+        called with the path and the body of a `POST path`, and raises LookupError, too; what it
+        refuses it answers with an object that has an ``error``.  Nobody calls it in the
+        simulated world, where orders are messages like others.
         """
         ...
 

@@ -89,7 +89,9 @@ class Node:
         for name, voters in self._replicas(records).items():
             self._open(name, voters, records, images)
         self.world.network.listen(self._receive)
-        self.world.serve(lambda path: answer(self, path))
+        self.world.serve(
+            lambda path: answer(self, path), lambda path, order: obey(self, path, order)
+        )
         for group in self.groups.values():
             group.flush()
         await self.world.forever()

@@ -20,20 +20,23 @@ NOT_HERE = {"error": "not the leader"}
 
 def obey(node: Node, path: str, order: dict[str, Any]) -> dict[str, Json]:
     """Carry an order out, or begin to.  Raises LookupError for one that there is not."""
+    if path not in ("/admin/move", "/admin/change", "/admin/transfer"):
+        raise LookupError(f"there is no order {path}")
+    named = [order.get("to")] if path == "/admin/transfer" else order.get("nodes")
+    if not isinstance(named, list) or not named or not all(n in node.world.nodes for n in named):
+        return {"error": f"nodes are {', '.join(node.world.nodes)}, not {named!r}"}
     shard = order.get("shard")
     if path == "/admin/move":
-        return _move(node, str(shard), list(order.get("nodes", ())))
-    if path not in ("/admin/change", "/admin/transfer"):
-        raise LookupError(f"there is no order {path}")
+        return _move(node, str(shard), named)
     group = _leading(node, str(shard))
     if group is None or group.raft.leading is None:
         return dict(NOT_HERE)
     now = node.world.clock.monotonic()
     if path == "/admin/transfer":
-        group.raft.leading.hand_over(now, str(order.get("to")))
+        group.raft.leading.hand_over(now, str(order["to"]))
         group.flush()
         return {"ok": True}
-    why_not = group.raft.leading.change(now, tuple(order.get("nodes", ())))
+    why_not = group.raft.leading.change(now, tuple(named))
     group.flush()
     return {"ok": True} if why_not is None else {"error": why_not}
 
@@ -44,7 +47,7 @@ def _move(node: Node, shard: str, nodes: list[str]) -> dict[str, Json]:
         return dict(NOT_HERE)
     assert isinstance(meta.shard, ShardMap)
     place = meta.shard.places.get(shard)
-    if place is None or place.moving or not nodes:
+    if place is None or place.moving:
         return {"error": "it cannot move now"}
     node.govern_map("begin", [shard, place.generation, sorted(nodes)])
     return {"ok": True}

@@ -1,7 +1,8 @@
 """The admin surface of a real node: a few questions over HTTP, answered in JSON.
 
-`GET /admin/...` is answered by what the program serves.  Of the process itself `/admin/process`
-tells how long it has lived and which crash points it has passed, `/admin/told` what it told last.
+`GET /admin/...` is answered by what the program serves, and `POST /admin/...` is an order to it.
+Of the process itself `/admin/process` tells how long it has lived and which crash points it has
+passed, `/admin/told` what it told last, and `/admin/told/40` all but the first 40 things.
 `POST /admin/crash-at {"point": ..., "nth": 1}` arms a crash point.
 """
 
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
 _HEAD_BYTES_MAX: Final = 16 * 1024
 _BODY_BYTES_MAX: Final = 1 << 20
 _REQUEST_TIMEOUT_S: Final = 60.0
-_REASONS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed"}
+_TOLD: Final = "/admin/told/"
+_REASONS: Final = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    410: "Gone",
+}
 
 
 class AdminSurface:
@@ -62,18 +71,39 @@ class AdminSurface:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 return 400, {"error": f"no crash point: {error}"}
             return 200, {"armed": said["point"]}
+        if method == "POST":
+            return self._ordered(path, body)
         if method != "GET":
             return 405, {"error": f"{method} is not known here"}
         if path == "/admin/process":
             reached: dict[str, Json] = {**world.reached}
             lived_s = time.monotonic() - self._began
-            return 200, {"node": world.name, "lived_s": lived_s, "reached": reached}
+            said = {"node": world.name, "lived_s": lived_s, "wall": world.clock.wall()}
+            return 200, {**said, "reached": reached}
         if path == "/admin/told":
             return 200, list(world.told)
+        if path.startswith(_TOLD) and path.removeprefix(_TOLD).isdecimal():
+            told = world.told_since(int(path.removeprefix(_TOLD)))
+            if told is None:
+                return 410, {"error": "it does not remember all of that; see its file"}
+            return 200, {"count": world.told_count, "told": list(told)}
         try:
             return 200, world.answer(path)
         except LookupError:
             return 404, {"error": f"nothing is known of {path}"}
+
+    def _ordered(self, path: str, body: bytes) -> tuple[int, Json]:
+        try:
+            order = json.loads(body)
+        except ValueError as error:
+            return 400, {"error": f"an order is JSON: {error}"}
+        if not isinstance(order, dict):
+            return 400, {"error": "an order is a JSON object"}
+        try:
+            said = self._world.obey(path, order)
+        except LookupError:
+            return 404, {"error": f"there is no order {path}"}
+        return 409 if isinstance(said, dict) and "error" in said else 200, said
 
 
 def _understood(head: bytes) -> tuple[str, str, int, bool]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from simulation.real._admin import AdminSurface
 from simulation.real._config import Config
-from simulation.real._world import RealWorld, die
+from simulation.real._world import RealWorld
 
 if TYPE_CHECKING:
     from simulation.world import Program
@@ -67,7 +67,7 @@ async def _live(
         await AdminSurface(world).start(config.peers[config.node][0], config.admin)
         await program(world)
     except Exception as error:
-        die(error)
+        world.die(error)
     _end()
 
 

@@ -13,11 +13,20 @@ import posixpath
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from cluster import BadResponse, Connection, FaultyDisk, Host, HostError, Unsupported
+from cluster import (
+    BadResponse,
+    Connection,
+    FakedClock,
+    FaultyDisk,
+    Host,
+    HostError,
+    Unsupported,
+)
 from histories import Json
 from simulation.real._config import Config
 from simulation.real._exchange import RealClient
@@ -34,6 +43,9 @@ _KILL_TIMEOUT_S: Final = 2.0
 _READY_TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.05
 _LEADING: Final = ("leader", "primary")
+_REFUSED: Final = 409
+_OF_PROCESS: Final = frozenset({"node", "monotonic", "wall"})
+"""What a process adds to what it tells."""
 
 
 class Processes:
@@ -41,8 +53,9 @@ class Processes:
 
     `bug` is switched on in all nodes, `options` go to the program, `seed` to its source of
     randomness.  `objects` is the folder that stands for the object store: on the hosts, and the
-    same for all of them.  With a `disk`, nodes keep their data on it.  `points` are the crash
-    points at which it shall be broken; all that it has unless given.
+    same for all of them.  With a `disk`, nodes keep their data on it, and with a `clock` each has
+    one of its own.  `points` are the crash points at which it shall be broken; all that it has
+    unless given.
     """
 
     def __init__(
@@ -55,6 +68,7 @@ class Processes:
         seed: int = 0,
         objects: str | None = None,
         disk: FaultyDisk | None = None,
+        clock: FakedClock | None = None,
         points: Sequence[str] | None = None,
     ) -> None:
         if bug is not None and bug not in system.bugs:
@@ -62,16 +76,18 @@ class Processes:
             raise ValueError(f"{system.name} has no bug {bug!r}; it has {known}")
         self.name: Final = system.name
         self.disk = disk
+        self.clock = clock
+        self.options: Final[Mapping[str, Json]] = dict(options or {})
         self.points: Final = tuple(system.points if points is None else points)
         self._system = system
         self._program = program
         self._bug = bug
-        self._options = dict(options or {})
         self._seed = seed
         self._objects = objects
         self._hosts: dict[str, Host] = {}
         self._python: dict[str, tuple[list[str], dict[str, str]]] = {}
         self._lives: dict[str, int] = {}
+        self._heard: dict[str, int] = {}
         self._clients = count(1)
 
     async def install(self, host: Host) -> None:
@@ -99,6 +115,7 @@ class Processes:
         """A fresh cluster on these hosts; returns when all nodes are healthy."""
         self._hosts = {host.name: host for host in hosts}
         self._lives.clear()
+        self._heard.clear()
         await asyncio.gather(*map(self._fresh, hosts))
         await asyncio.gather(*map(self.start, hosts))
         await self.ready(_READY_TIMEOUT_S)
@@ -109,6 +126,7 @@ class Processes:
         if self.disk is not None:
             await self.disk.start(host)
         await self.wipe(host)
+        await host.run(["rm", "-f", "--", self._path(host, "told.jsonl")])
         await host.write(self._path(host, "json"), self._config(host).written())
 
     def _config(self, host: Host) -> Config:
@@ -122,7 +140,7 @@ class Processes:
             data=self._data(host),
             told=self._path(host, "told.jsonl"),
             bug=self._bug,
-            options=self._options,
+            options=dict(self.options),
             objects=self._objects,
             seed=self._seed,
         )
@@ -155,7 +173,8 @@ class Processes:
         argv = [*python, "-m", "simulation.real", host.name]
         argv += ["--config", self._path(host, "json"), "--life", str(life)]
         argv += [f"--crash-at={point}:{nth}" for point, nth in crash_at]
-        await host.start(self.name, argv, env=env)
+        start = host.start if self.clock is None else partial(self.clock.start, host)
+        await start(self.name, argv, env=env)
 
     async def stop(self, host: Host) -> None:
         """End the node by SIGTERM."""
@@ -234,6 +253,31 @@ class Processes:
         """Let the node die when it passes this crash point for the n-th time from now."""
         await self._request(host, "/admin/crash-at", {"point": point, "nth": nth})
 
+    async def order(self, host: Host, path: str, order: dict[str, Json]) -> Json:
+        """What the node answers to `POST path`; one that it refuses has an ``error``.
+
+        `OSError`, or LookupError for an order that there is not.
+        """
+        return await self._request(host, path, order)
+
+    async def news(self, host: Host) -> list[dict[str, Json]]:
+        """What the node told since this was asked last; `OSError` if it does not answer.
+
+        Of one that has ended, or told very much, it is read from the file in which that stands.
+        """
+        heard = self._heard.get(host.name, 0)
+        try:
+            said = await self._request(host, f"/admin/told/{heard}", None)
+            told, count = _news(said)
+        except OSError as error:
+            gone = isinstance(error, BadResponse) or not await host.alive(self.name)
+            if not gone or host.name not in self._lives:
+                raise
+            lines = (await host.read(self._path(host, "told.jsonl"))).split(b"\n")[:-1]
+            told, count = [json.loads(line) for line in lines[heard:]], max(heard, len(lines))
+        self._heard[host.name] = count
+        return [{key: each[key] for key in each if key not in _OF_PROCESS} for each in told]
+
     async def _request(self, host: Host, path: str, order: Json) -> Json:
         port = host.port(ADMIN_PORT)
         connection = Connection(lambda: host.dial(port), f"{host.address}:{port}")
@@ -247,7 +291,7 @@ class Processes:
             await connection.close()
         if answer.status == 404:
             raise LookupError(path)
-        if answer.status != 200:
+        if answer.status not in (200, _REFUSED):
             raise BadResponse(f"HTTP {answer.status}: {answer.body[:200]!r}")
         said: Json = json.loads(answer.body)
         return said
@@ -259,6 +303,14 @@ class Processes:
         except LookupError:
             said = await self.ask(host, "/admin/process")
         return said if isinstance(said, dict) else {"state": said}
+
+    async def told_time(self, host: Host) -> float:
+        """What the node holds for the time of day, in seconds since 1970; `OSError` if silent."""
+        said = await self.ask(host, "/admin/process")
+        wall = said.get("wall") if isinstance(said, dict) else None
+        if not isinstance(wall, float):
+            raise BadResponse(f"no time of day: {said!r:.100}")
+        return wall
 
     async def primaries(self) -> list[str]:
         """The hosts whose node holds itself for a leader or primary of anything."""
@@ -296,3 +348,10 @@ def _leads(state: Mapping[str, Json]) -> bool:
     shards = state.get("shards")
     roles = [state, *(shards.values() if isinstance(shards, dict) else ())]
     return any(isinstance(each, dict) and each.get("role") in _LEADING for each in roles)
+
+
+def _news(said: Any) -> tuple[list[dict[str, Json]], int]:
+    try:
+        return list(said["told"]), int(said["count"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadResponse(f"no news: {said!r:.100}") from error

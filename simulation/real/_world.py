@@ -8,6 +8,7 @@ armed is SIGKILL to itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -45,12 +47,15 @@ class RealWorld:
         self.disk: Disk = FolderDisk(config.data)
         self.objects: Objects = FolderObjects(config.objects) if config.objects else NoObjects()
         self.random = Random(f"{config.seed}/{config.node}/{life}")
-        self.told: deque[dict[str, Json]] = deque(maxlen=TOLD_KEPT)
+        before = _lines_of(config.told)
+        self.told: deque[dict[str, Json]] = deque(before[-TOLD_KEPT:], maxlen=TOLD_KEPT)
+        self.told_count = len(before)
         self.reached: dict[str, int] = {}
         self._armed: dict[str, int] = {}
         self._answer: Callable[[str], Json] | None = None
+        self._obey: Callable[[str, dict[str, Any]], Json] | None = None
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(_unhandled)
+        self._loop.set_exception_handler(self._unhandled)
         self._tasks: set[asyncio.Task[None]] = set()
         self._record = os.open(config.told, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
@@ -94,11 +99,21 @@ class RealWorld:
             "wall": time.time(),
         }
         self.told.append(said)
+        self.told_count += 1
         os.write(self._record, json.dumps(said).encode() + b"\n")
 
-    def serve(self, answer: Callable[[str], Json]) -> None:
+    def told_since(self, count: int) -> list[dict[str, Json]] | None:
+        """All it told, in earlier lives, too, but the first `count`; None if that is forgotten."""
+        wanted = max(0, self.told_count - count)
+        return list(self.told)[len(self.told) - wanted :] if wanted <= len(self.told) else None
+
+    def serve(
+        self,
+        answer: Callable[[str], Json],
+        obey: Callable[[str, dict[str, Any]], Json] | None = None,
+    ) -> None:
         """See `world.World`."""
-        self._answer = answer
+        self._answer, self._obey = answer, obey
 
     def answer(self, path: str) -> Json:
         """What the program answers; LookupError if it does not know the path."""
@@ -106,10 +121,27 @@ class RealWorld:
             raise LookupError(path)
         return self._answer(path)
 
+    def obey(self, path: str, order: dict[str, Any]) -> Json:
+        """What the program answers to an order; LookupError if it does not know the path."""
+        if self._obey is None:
+            raise LookupError(path)
+        return self._obey(path, order)
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            die(error)
+            self.die(error)
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.die(context.get("exception") or RuntimeError(context["message"]))
+
+    def die(self, error: BaseException) -> NoReturn:
+        """Tell it, write it to the log and end the process, at once and without ceremony."""
+        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            self.tell("died", why=f"{type(error).__name__}: {error}")
+        os._exit(EXIT_ERROR)
 
 
 class RealClock:
@@ -132,12 +164,10 @@ class RealClock:
         await asyncio.sleep(delay_s)
 
 
-def die(error: BaseException) -> NoReturn:
-    """Write the error to the log and end the process, at once and without ceremony."""
-    traceback.print_exception(error, file=sys.stderr)
-    sys.stderr.flush()
-    os._exit(EXIT_ERROR)
-
-
-def _unhandled(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    die(context.get("exception") or RuntimeError(context["message"]))
+def _lines_of(path: str) -> list[dict[str, Json]]:
+    """What earlier lives told; a line that was torn by the end of one is left out."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines]

@@ -108,3 +108,30 @@ def test_an_answer_that_cannot_be_read_is_no_answer(virtually: Any) -> None:
 def test_rates_that_make_no_sense_are_refused(rate_hz: float) -> None:
     with pytest.raises(ValueError, match="asks more than 0"):
         Observer(Telling(), HOSTS, rate_hz)
+
+
+class Talkative:
+    """Tells two things, and then what state it is in; n3 tells them and is gone."""
+
+    async def news(self, host: Any) -> list[dict[str, Any]]:
+        return [{"event": "role", "role": "leader"}, {"event": "wrote", "by": host.name}]
+
+    async def observe(self, host: Any) -> dict[str, Any]:
+        if host.name == "n3":
+            raise HostError("n3", "it is gone", "look for it")
+        return {"role": "leader"}
+
+
+def test_what_a_node_told_comes_before_the_state_it_led_to(
+    virtually: Callable[[Coroutine[Any, Any, Any]], Any],
+) -> None:
+    told = [op for _, op in watched(virtually, Talkative(), 0.1)]
+    for node, last in (("n1", "ok"), ("n3", "fail")):
+        mine = [op for op in told if op.node == node]
+        values: list[Any] = [op.value for op in mine]
+        assert [op.type for op in mine] == ["ok", "ok", last]
+        assert values[:2] == [
+            {"event": "role", "role": "leader"},
+            {"event": "wrote", "by": node},
+        ]
+        assert "asked" in values[2]
