@@ -53,21 +53,16 @@ class LoseUnsynced(OfDisks):
 
     async def inject(self, order: Order) -> dict[str, str]:
         """Kill the daemons, then have their disks forget."""
-        attributes = order.detail["attributes"]
-        assert isinstance(attributes, dict)
-        seed = order.detail["seed"] if attributes["torn"] else None
+        seed = self._seed(order)
 
         async def strike(host: Host) -> None:
             place = await self._owe(host, {"daemon": self._daemon, "then": "start it again"})
-            await self._probe(host, "remove", files=list(self._canaries(host).values()))
-            written = await self._probe(host, "canaries", **self._canaries(host))
-            if not all(written.values()):
-                raise HostError(host.name, f"its disk keeps nothing: {written}", "look into it")
+            await self._lay_canaries(host)
             await self._on.kill(host)
             await await_state(host, self._daemon, lambda state: state == "gone")
             if (await look(host, self._daemon)).state != "gone":
                 raise HostError(host.name, f"{self._daemon} survived KILL", "see its state there")
-            self._lost[host.name] = await self._strike(host, place, {"do": "lose", "seed": seed})
+            await self._forget(host, place, seed)
 
         return await on_each(self._hosts(order.targets), strike)
 
@@ -76,6 +71,22 @@ class LoseUnsynced(OfDisks):
         for host in self.debts.debtors():
             self._lost.pop(host.name, None)
         return await super().heal()
+
+    def _seed(self, order: Order) -> Json:
+        """What the order has drawn for what is torn; None if all is lost."""
+        attributes = order.detail["attributes"]
+        assert isinstance(attributes, dict)
+        return order.detail["seed"] if attributes["torn"] else None
+
+    async def _lay_canaries(self, host: Host) -> None:
+        await self._probe(host, "remove", files=list(self._canaries(host).values()))
+        written = await self._probe(host, "canaries", **self._canaries(host))
+        if not all(written.values()):
+            raise HostError(host.name, f"its disk keeps nothing: {written}", "look into it")
+
+    async def _forget(self, host: Host, place: tuple[str, str], seed: Json) -> None:
+        """Have the disk forget; the daemon must be gone."""
+        self._lost[host.name] = await self._strike(host, place, {"do": "lose", "seed": seed})
 
     async def _look(self, host: Host) -> tuple[str, Json]:
         state = (await look(host, self._daemon)).state

@@ -157,6 +157,43 @@ def test_a_node_tells_of_itself_over_http_and_in_a_file(tmp_path: Path) -> None:
     with_notebook(tmp_path, scenario)
 
 
+def test_what_a_node_told_is_told_once_and_outlives_it(tmp_path: Path) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        await told(system, Op("write", 1), Op("write", 2))
+        wrote = [{"event": "wrote", "value": value} for value in (1, 2)]
+        assert await system.news(host) == wrote
+        assert await system.news(host) == []
+        await told(system, Op("write", 3))
+        await system.kill(host)
+        assert await system.news(host) == [{"event": "wrote", "value": 3}]
+        await system.start(host)
+        await system.ready(LIMIT_S)
+        await told(system, Op("write", 4))
+        assert await system.news(host) == [{"event": "wrote", "value": 4}]
+
+    with_notebook(tmp_path, scenario)
+
+
+def test_a_node_that_dies_of_itself_leaves_word(tmp_path: Path) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        asked = asyncio.create_task(told(system, Op("break")))
+        while await system.alive(host):
+            await asyncio.sleep(0.02)
+        asked.cancel()
+        why = "RuntimeError: nobody handles this"
+        assert await system.news(host) == [{"event": "died", "why": why}]
+
+    with_notebook(tmp_path, scenario)
+
+
+def test_orders_are_for_programs_that_know_them(tmp_path: Path) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        with pytest.raises(LookupError, match="/admin/move"):
+            await system.order(host, "/admin/move", {"shard": "s1"})
+
+    with_notebook(tmp_path, scenario)
+
+
 @pytest.mark.parametrize("bug", [None, "no-sync"])
 def test_what_was_acknowledged_before_it_was_synced_is_lost_with_the_power(
     tmp_path: Path, bug: str | None
@@ -207,6 +244,36 @@ def test_a_node_that_has_only_just_been_started_dies_at_a_crash_point_with_its_w
                 [kept] = await told(system, Op("read"))
                 assert isinstance(kept, int)
                 assert kept >= 1
+            finally:
+                await nemesis.teardown()
+
+    try:
+        with_notebook(tmp_path, scenario, disk=FaultyDisk())
+    except Unsupported as missing:
+        pytest.skip(str(missing))
+
+
+def test_an_ambush_kills_who_comes_and_is_declined_where_nobody_does(tmp_path: Path) -> None:
+    async def scenario(system: Processes, host: Host) -> None:
+        with Journal(tmp_path / "nemesis.jsonl") as journal:
+            nemesis = Nemesis([CrashPoint(system, [BEFORE_SYNC])], [host], journal)
+            await nemesis.setup()
+            try:
+                order = {"targets": ["n1"], "point": BEFORE_SYNC, "nth": 1, "ambush": True}
+                for comes in (False, True):
+                    done = await nemesis.invoke(Op("start-crash-point", order))
+                    assert (done.type, done.error) == ("ok", None)
+                    assert await system.alive(host)
+                    if comes:
+                        asked = asyncio.create_task(told(system, Op("write", 1)))
+                        while await system.alive(host):
+                            await asyncio.sleep(0.02)
+                        asked.cancel()
+                    done = await nemesis.invoke(Op("stop-crash-point"))
+                    assert done.type == ("ok" if comes else "info"), done.error
+                    assert comes or "nobody came to the crash point" in str(done.error)
+                    await system.ready(LIMIT_S)
+                assert await told(system, Op("write", 2), Op("read")) == [2, 2]
             finally:
                 await nemesis.teardown()
 
