@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import cluster
 import generators
 import nemesis
 from cluster import Host, Journal, System
 from generators import Generator, Test, Workload
-from momus._faults import KINDS
 from momus._plan import Plan
 from momus._replay import orders_of
 from momus._script import steps_of
-from momus._systems import SYSTEMS, scene_of
+from momus._systems import SYSTEMS, kinds_of, scene_of
+
+if TYPE_CHECKING:
+    from simulation import Case
+    from simulation.real import Scene
 
 SETTLE_S: Final = 3.0
 """Between the healing of the faults and the last reads, for the system to recover."""
@@ -45,11 +48,19 @@ def workload_of(plan: Plan) -> Workload:
     scene = scene_of(plan)
     if scene is None:
         return WORKLOADS[plan.workload](plan)
-    from simulation import Case, real
+    from simulation import real
 
-    names = tuple(f"n{number + 1}" for number in range(plan.nodes))
-    case = Case(plan.system, scene.scenario.name, plan.seed, plan.bug)
-    return real.workload_of(scene, case, names)
+    return real.workload_of(scene, _case(plan, scene), _names(plan))
+
+
+def _case(plan: Plan, scene: Scene) -> Case:
+    from simulation import Case
+
+    return Case(plan.system, scene.scenario.name, plan.seed, plan.bug)
+
+
+def _names(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"n{number + 1}" for number in range(plan.nodes))
 
 
 def _faults(plan: Plan, system: System) -> list[nemesis.Fault]:
@@ -58,7 +69,8 @@ def _faults(plan: Plan, system: System) -> list[nemesis.Fault]:
     usual = getattr(nemesis.targets, plan.targets or ("minority" if plan.nodes > 2 else "one"))
     scene = scene_of(plan)
     chosen = {} if scene is None or plan.targets is not None else scene.faults
-    return [KINDS[name].make(system, chosen.get(name) or usual) for name in plan.faults]
+    kinds = kinds_of(plan.system)
+    return [kinds[name].make(system, chosen.get(name) or usual) for name in plan.faults]
 
 
 def _register(plan: Plan) -> Workload:
@@ -101,14 +113,16 @@ def asides_of(plan: Plan) -> tuple[str, ...]:
     return ("availability", *watched)
 
 
-def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
+def _schedule(
+    plan: Plan, faults: Sequence[nemesis.Fault], nodes: tuple[str, ...]
+) -> Generator | None:
     """When the nemesis strikes."""
     if not faults:
         return None
     if plan.replay is not None:
         return nemesis.replay(orders_of(plan.replay))
     if plan.script is not None:
-        return nemesis.script(steps_of(plan.script))
+        return nemesis.script(steps_of(plan.script, kinds_of(plan.system)))
     weights = dict(plan.weights)
     match plan.schedule:
         case "turns":
@@ -116,6 +130,13 @@ def _schedule(plan: Plan, faults: Sequence[nemesis.Fault]) -> Generator | None:
         case "chaos":
             at_once = plan.at_once
             return nemesis.chaos(faults, plan.interval_s, weights=weights, at_once=at_once)
+        case "scenario":
+            from simulation import real
+
+            scene = scene_of(plan)
+            assert scene is not None, "a settled plan has one"
+            slower = plan.time_limit_s / scene.scenario.time_limit_s
+            return real.strikes_of(scene, _case(plan, scene), nodes, slower)
     return nemesis.schedule(faults, plan.interval_s, weights=weights)
 
 
@@ -130,18 +151,19 @@ def assemble(plan: Plan, system: System, hosts: Sequence[Host], journal: Journal
     """The test: clients at their workload under faults; then everything healed, and last reads."""
     faults = _faults(plan, system)
     workload = workload_of(plan)
+    nodes = tuple(host.name for host in hosts)
     generator = generators.compose(
         workload,
         time_limit_s=plan.time_limit_s,
         rate=plan.rate_hz or None,
-        faults=_schedule(plan, faults),
+        faults=_schedule(plan, faults, nodes),
         heal=nemesis.final(faults) if faults else None,
         settle_s=SETTLE_S,
         quiet=plan.observe_hz > 0,
     )
     return Test(
         name=plan.name,
-        nodes=tuple(host.name for host in hosts),
+        nodes=nodes,
         client=system.client(
             workload=plan.workload,
             reads=plan.reads,

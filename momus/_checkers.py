@@ -41,19 +41,22 @@ def judged_by(
     searched: Verdict | None,
     checkers: Iterable[str],
     asides: Iterable[str] = (),
+    others: Mapping[str, Checker] | None = None,
 ) -> Verdict:
     """The verdict of these checkers, and of a search if there was one.
 
     Where operations have keys, checkers of one object judge each key by itself.  Each checker
     may take the time and the memory of the request.  What an aside finds counts as well, but
-    nobody asked for it: one with nothing to judge is left out, with a note.
+    nobody asked for it: one with nothing to judge is left out, with a note.  `others` are asides
+    that are checkers already, by name.
     """
     import msgspec
 
     from checker import evidence
 
     asked = {each: _lifted(each, history) for each in checkers}
-    aside = {each: _lifted(each, history) for each in asides if each not in asked}
+    aside = {**(others or {})}
+    aside |= {each: _lifted(each, history) for each in asides if each not in asked | aside}
     found = evidence.compose(
         asked | aside,
         time_limit_s=request.time_limit_s,

@@ -226,11 +226,12 @@ def convert(name: str, target: str, **options: Any) -> int:
     metavar="RUN",
     help="The plan of this run again, and its very faults; beside it only hosts, seed and store.",
 )
-@click.option("--interval", default=5.0, show_default=True, type=Duration(), help="Fault rhythm.")
+@click.option("--interval", type=Duration(), help="Fault rhythm; default 5s.")
 @click.option(
     "--schedule",
-    metavar="random|turns|chaos",
-    help="At random (the default), one after the other in the order given, or several at once.",
+    metavar="random|turns|chaos|scenario",
+    help="At random (the default), one after the other in the order given, several at once, or as "
+    "the scenario says (the default with one).",
 )
 @click.option("--in-turns", is_flag=True, help="The same as --schedule turns.")
 @click.option("--weights", metavar="kill=3,...", help="How often a fault is drawn; 1 if not said.")
@@ -240,10 +241,9 @@ def convert(name: str, target: str, **options: Any) -> int:
 @click.option("--time-limit", default=30.0, show_default=True, type=Duration(), help="Of load.")
 @click.option(
     "--rate",
-    default=200.0,
-    show_default=True,
     type=click.FloatRange(min=0),
-    help="Operations a second of all clients together; 0: as fast as they can.",
+    help="Operations a second of all clients together; 0: as fast as they can; default 200, or "
+    "what a scenario has.",
 )
 @click.option(
     "--concurrency", type=click.IntRange(min=1), help="Clients; default four for each node."

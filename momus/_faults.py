@@ -18,7 +18,8 @@ class Kind:
     `own_network` faults need nodes with a network of their own, so they are refused for
     local processes; `proxied` ones need a proxy in front of every member, `disk` ones a disk
     of ours under it, `spare` ones a node that is no member yet, `versions` ones a newer
-    program, and `points` ones a system of ours with crash points in its code.
+    program, `points` ones a system of ours with crash points in its code, and `clock` ones a
+    clock for each daemon, where hosts share one.
     """
 
     make: Callable[[Any, Any], Fault]
@@ -28,6 +29,7 @@ class Kind:
     spare: bool = False
     versions: bool = False
     points: bool = False
+    clock: bool = False
 
 
 def _packets(name: str, system: Any, targets: Target) -> Fault:
@@ -76,7 +78,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     **{name: Kind(partial(nemesis.DiskDamage, name), disk=True) for name in nemesis.DISK_DAMAGE},
     "disk-lose-unsynced": Kind(nemesis.LoseUnsynced, disk=True),
     "crash-point": Kind(_crash_point, disk=True, points=True),
-    **{name: Kind(partial(nemesis.ClockFault, name)) for name in nemesis.CLOCK_FAULTS},
+    **{name: Kind(partial(nemesis.ClockFault, name), clock=True) for name in nemesis.CLOCK_FAULTS},
 }
 
 TARGETS: Final = ("one", "minority", "majority", "primaries", "all")

@@ -27,6 +27,7 @@ from momus._sources import Loaded, expand, load
 
 if TYPE_CHECKING:
     from checker import Model, Verdict
+    from checker.evidence import Checker
     from histories import Event, History
 
 MISSING_KEY_READS = {"kv": ""}
@@ -125,12 +126,13 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     named = request.model is not None or bool(request.checkers)
     checkers = request.checkers if named else own(meta, "checkers")
     asides = () if named else own(meta, "asides")
+    others = {} if named else checkers_of_scenario(meta, notes)
     if request.model is not None or not checkers or (not named and meta.get("model")):
         verdict = _searched(history, meta, request, notes)
-    if checkers or asides:
+    if checkers or asides or others:
         if verdict is None:
             _refuse_what_needs_a_model(request)
-        verdict = judged_by(history, request, verdict, checkers, asides)
+        verdict = judged_by(history, request, verdict, checkers, asides, others)
     assert verdict is not None, "without checkers there is a search"
     notes += [left_out] if left_out else []
     if history.torn:
@@ -138,6 +140,23 @@ def judge_history(history: History, meta: Mapping[str, Any], request: Request) -
     verdict = msgspec.structs.replace(verdict, notes=(*notes, *verdict.notes))
     verdict = only_if_proven(verdict, history, meta)
     return only_if_shown(verdict, history, meta, request.minimums)
+
+
+def checkers_of_scenario(meta: Mapping[str, Any], notes: list[str]) -> Mapping[str, Checker]:
+    """The checkers of the scenario that a run was of; a note where there is none of this name."""
+    scenario = meta.get("scenario")
+    if scenario is None or not meta.get("observe_hz"):
+        return {}
+    from simulation import Case, real
+
+    system, nodes = str(meta.get("system")), int(meta.get("nodes", 0))
+    try:
+        scene = real.scene_of(system, str(scenario))
+    except ValueError as error:
+        notes.append(f"the scenario's own checkers are left out: {error}")
+        return {}
+    case = Case(system, scene.scenario.name, int(meta.get("seed", 0)), meta.get("bug"))
+    return real.judges_of(scene, case, tuple(f"n{number + 1}" for number in range(nodes)))
 
 
 def _searched(

@@ -17,15 +17,15 @@ from typing import Any
 
 from cluster import ROUNDS_HZ_MAX
 from momus._exits import Refusal
-from momus._faults import KINDS, TARGETS, USUAL
+from momus._faults import TARGETS, USUAL, Kind
 from momus._script import faults_of, steps_of
-from momus._systems import READS, SYSTEMS
+from momus._systems import READS, SYSTEMS, kinds_of, scene_of
 from momus._version import version
 from momus._whereabouts import Whereabouts
 from nemesis import AT_ONCE
 
 LABS = ("namespaces", "local", "hosts")
-SCHEDULES = ("random", "turns", "chaos")
+SCHEDULES = ("random", "turns", "chaos", "scenario")
 SEEDS = 2**32
 PROGRAMS = ("proxy", "binary", "upgrade_to")
 """What in a plan is the path of a program."""
@@ -42,8 +42,9 @@ class Plan:
     system from the beginning, the others are spare; 0 stands for all, but for two of five where a
     fault needs spare ones.  `targets` are the nodes that faults strike; None: what the scenario
     says, or a minority.  `schedule` is one of `SCHEDULES`: at random, in turns in the order
-    given, or chaos, in which up to `at_once` faults are in force together; `weights` are how often
-    a fault is drawn, where not all are alike.  `proxy` is the toxiproxy-server for faults that need
+    given, chaos, in which up to `at_once` faults are in force together, or the scenario's own, as
+    slow as the time limit lets it be; `weights` are how often a fault is drawn, where not all are
+    alike.  `proxy` is the toxiproxy-server for faults that need
     one; None: our own.
     With a `script`, a file of orders, the faults strike as that says, and with `replay`, the
     folder of a run, as they did in that run.
@@ -91,14 +92,16 @@ class Plan:
         _one_of("--reads", self.reads, kind.reads)
         _one_of("lab", self.lab, LABS)
         for fault in self.faults:
-            _one_of("fault", fault, tuple(KINDS))
+            _one_of("fault", fault, tuple(kinds_of(self.system)))
         if self.targets is not None:
             _one_of("--targets", self.targets, TARGETS)
         _one_of("--schedule", self.schedule, SCHEDULES)
         kind.refuse_what_it_lacks(self)
+        if self.schedule == "scenario":
+            self._refuse_another_schedule()
         self._refuse_odd_weights()
         self._refuse_strange_steps()
-        grounded = [fault for fault in self.faults if KINDS[fault].own_network]
+        grounded = [fault for fault in self.faults if self._kind(fault).own_network]
         if self.lab == "local" and grounded:
             raise Refusal(
                 f"local processes share one loopback, so there is nothing to {grounded[0]}; "
@@ -118,35 +121,55 @@ class Plan:
         members = self.members or self._members()
         if members > self.nodes:
             raise Refusal(f"{self.nodes} nodes have no {members} members; try fewer --members")
-        growing = [fault for fault in self.faults if KINDS[fault].spare]
+        growing = [fault for fault in self.faults if self._kind(fault).spare]
         if growing and members == self.nodes:
             raise Refusal(f"{growing[0]} needs a spare node; try --nodes {self.nodes + 1}")
-        upgrading = [fault for fault in self.faults if KINDS[fault].versions]
+        upgrading = [fault for fault in self.faults if self._kind(fault).versions]
         if upgrading and self.upgrade_to is None:
             raise Refusal(f"{upgrading[0]} needs a newer program; try --upgrade-to PROGRAM")
         concurrency = self.concurrency or 4 * self.nodes
         seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
         return replace(self, concurrency=concurrency, seed=seed, members=members)
 
+    def _kind(self, fault: str) -> Kind:
+        return kinds_of(self.system)[fault]
+
     def _members(self) -> int:
         """All nodes are members, unless a fault needs spare ones: then an odd number, or two."""
-        if self.nodes < 2 or not any(KINDS[fault].spare for fault in self.faults):
+        if self.nodes < 2 or not any(self._kind(fault).spare for fault in self.faults):
             return self.nodes
         return self.nodes - 1 if self.nodes < 4 else (self.nodes - 2) | 1
 
     def _refuse_odd_weights(self) -> None:
         if self.at_once < 1:
             raise Refusal("chaos has at least one fault in force; try --at-once 3")
-        if self.weights and self.schedule == "turns":
-            raise Refusal("faults in turns are not drawn, so --weights say nothing; leave it out")
+        if self.weights and self.schedule in ("turns", "scenario"):
+            raise Refusal(
+                f"faults of --schedule {self.schedule} are not drawn, so --weights say nothing; "
+                "leave it out"
+            )
         for name, weight in self.weights:
             if name not in self.faults:
                 _one_of("fault of --weights", name, self.faults)
             if not 0 < weight < math.inf:
                 raise Refusal(f"the weight of {name} is a number above zero, not {weight:g}")
 
+    def _refuse_another_schedule(self) -> None:
+        scene = scene_of(self)
+        if scene is None:
+            raise Refusal("--schedule scenario is that of a --scenario; name one")
+        missing = [fault for fault in scene.faults if fault not in self.faults]
+        if missing or self.targets is not None:
+            what = "--targets" if self.targets is not None else f"--faults without {missing[0]}"
+            raise Refusal(
+                f"{self.scenario} says itself what strikes whom, so {what} needs another "
+                "--schedule; try random"
+            )
+
     def _refuse_strange_steps(self) -> None:
-        strangers = set(faults_of(steps_of(self.script)) if self.script else ()) - {*self.faults}
+        known = kinds_of(self.system)
+        told = faults_of(steps_of(self.script, known)) if self.script else ()
+        strangers = {*told} - {*self.faults}
         if strangers:
             raise Refusal(
                 f"{self.script} speaks of {', '.join(sorted(strangers))}, which is not among "
@@ -156,12 +179,17 @@ class Plan:
     @property
     def proxied(self) -> bool:
         """Does any of its faults need proxies in front of the system?"""
-        return any(KINDS[fault].proxied for fault in self.faults)
+        return any(self._kind(fault).proxied for fault in self.faults)
 
     @property
     def on_disk(self) -> bool:
         """Does any of its faults need a disk of ours under the system?"""
-        return any(KINDS[fault].disk for fault in self.faults)
+        return any(self._kind(fault).disk for fault in self.faults)
+
+    @property
+    def own_clocks(self) -> bool:
+        """Does any of its faults need a clock for each daemon?"""
+        return any(self._kind(fault).clock for fault in self.faults)
 
     @property
     def name(self) -> str:

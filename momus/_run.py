@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,12 +23,17 @@ from momus._plan import Plan
 from momus._quantities import numbers_said
 from momus._replay import plan_again
 from momus._script import faults_of, steps_of
-from momus._systems import scene_named
+from momus._systems import kinds_of, scene_named
 from momus._telling import FAILURES_SHOWN_MAX, drawing, headline, printable, story
 from momus._whereabouts import Whereabouts
 from nemesis import AT_ONCE
 
+if TYPE_CHECKING:
+    from simulation.real import Scene
+
 NODES: Final = 3
+INTERVAL_S: Final = 5.0
+RATE_HZ: Final = 200.0
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ def run_system(
     local: bool,
     faults: str | None,
     targets: str | None,
-    interval: float,
+    interval: float | None,
     schedule: str | None,
     in_turns: bool,
     weights: str | None,
@@ -157,7 +162,7 @@ def run_system(
     proxy: Path | None,
     replay: str | None,
     time_limit: float,
-    rate: float,
+    rate: float | None,
     concurrency: int | None,
     keys: int | None,
     ops_per_key: int,
@@ -182,7 +187,10 @@ def run_system(
         nodes = len(hosts.read())
     elif nodes is None:
         nodes = NODES if scene is None else scene.scenario.nodes
-    if scene is not None and faults is None:
+    said = (faults, targets, interval, schedule, in_turns or None, weights, at_once, script)
+    if scene is not None and said == (None,) * len(said):
+        schedule = "scenario"
+    if scene is not None and faults is None and script is None:
         faults = ",".join(scene.faults) or "none"
     if script is not None and (schedule, weights, at_once, in_turns) != (None, None, None, False):
         raise Refusal("a --script says itself when faults strike; leave the schedule out")
@@ -196,7 +204,7 @@ def run_system(
         hosts=hosts,
         nodes=nodes,
         faults=(
-            faults_of(steps_of(script))
+            faults_of(steps_of(script, kinds_of(system)))
             if script is not None and faults is None
             else faults_named(faults, lab, nodes)
         ),
@@ -205,13 +213,13 @@ def run_system(
         members=members or 0,
         binary=binary,
         upgrade_to=upgrade_to,
-        interval_s=interval,
+        interval_s=INTERVAL_S if interval is None else interval,
         schedule=schedule_named(schedule, in_turns=in_turns, at_once=at_once),
         weights=weights_said(weights),
         at_once=AT_ONCE if at_once is None else at_once,
         proxy=proxy,
         time_limit_s=time_limit,
-        rate_hz=rate,
+        rate_hz=rate if rate is not None else rate_of(scene),
         concurrency=concurrency or (0 if scene is None else scene.scenario.concurrency),
         keys=keys or 0,
         ops_per_key=ops_per_key,
@@ -222,6 +230,11 @@ def run_system(
         store=store,
     )
     return _play(plan.settled(), as_json=as_json, quiet=quiet)
+
+
+def rate_of(scene: Scene | None) -> float:
+    """Operations a second, if nobody says otherwise: 0 stands for as fast as they can."""
+    return RATE_HZ if scene is None else scene.scenario.rate_hz or 0.0
 
 
 def _play(plan: Plan, *, as_json: bool, quiet: bool) -> int:

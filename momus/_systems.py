@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import cluster
+from momus import _faults as faults
 from momus._exits import Refusal
 
 if TYPE_CHECKING:
@@ -68,6 +69,21 @@ def _refuse_strange_bugs(plan: Plan) -> None:
         raise Refusal(f"unknown bug {plan.bug!r}; try one of {', '.join(sorted(bugs))}")
 
 
+def kinds_of(system: str) -> Mapping[str, faults.Kind]:
+    """The faults that may be ordered of a system: those that we have, and those it brings along."""
+    if system not in SYSTEMS or not SYSTEMS[system].simulated:
+        return faults.KINDS
+    from simulation import system_of
+    from simulation.real import twins_of
+
+    brought = {
+        twin.name: faults.Kind(twin.make)
+        for twin in twins_of(system_of(system)).values()
+        if twin.make is not None
+    }
+    return {**faults.KINDS, **brought}
+
+
 def scene_of(plan: Plan) -> Scene | None:
     """The scene that the plan names; `Refusal` if there is none such."""
     return None if plan.scenario is None else scene_named(plan.system, plan.scenario)
@@ -108,6 +124,7 @@ def _raftkv(plan: Plan) -> cluster.System:
         options=None if scene is None else scene.scenario.options,
         seed=plan.seed,
         disk=cluster.FaultyDisk() if plan.on_disk else None,
+        clock=cluster.FakedClock() if plan.own_clocks else None,
         points=scene.points if scene is not None and scene.points else None,
     )
 
@@ -129,7 +146,7 @@ SYSTEMS: Final[Mapping[str, Kind]] = {
         _raftkv,
         ("register",),
         ("linearizable",),
-        ("at-most-one-primary", 'terms-never-go-back:per=["node","shard"]:steady=true'),
+        ("at-most-one-primary", 'terms-never-go-back:per=["node","group"]:steady=true'),
         simulated=True,
     ),
 }

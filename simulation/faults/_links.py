@@ -31,8 +31,12 @@ class OfLinks:
     intact = frozenset({"open"})
     broken = frozenset({"cut"})
 
-    def __init__(self, name: str, cluster: SimulatedCluster, *, clients: bool) -> None:
+    def __init__(
+        self, name: str, cluster: SimulatedCluster, *, clients: bool, usual: Numbers
+    ) -> None:
         self.name = name
+        self.usual = usual
+        """The numbers of an order that gives none."""
         self.cluster = cluster
         self._clients = clients
         self._links: frozenset[Link] = frozenset()
@@ -85,7 +89,7 @@ class Partition(OfLinks):
         clients: bool,
         numbers: Numbers,
     ) -> None:
-        super().__init__(name, cluster, clients=clients)
+        super().__init__(name, cluster, clients=clients, usual=numbers)
         self._shapes = (shapes,) if isinstance(shapes, str) else tuple(shapes)
         strangers = [shape for shape in self._shapes if shape not in grudges.SHAPES]
         if strangers or not self._shapes:
@@ -94,13 +98,12 @@ class Partition(OfLinks):
                 f"shapes are {', '.join(grudges.SHAPES)}"
             )
         self._target = among
-        self._numbers = numbers
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """A shape, and the whole grudge, so that the history says exactly what was cut."""
         possible = [shape for shape in self._shapes if shape not in _OF_THREE or len(nodes) > 2]
         shape = random.choice(possible or self._shapes)
-        value: dict[str, Json] = {"kind": shape, **self._numbers}
+        value: dict[str, Json] = {"kind": shape, **self.usual}
         if shape not in ("one", "one-way"):
             return {**value, "grudge": grudges.to_json(grudges.SHAPES[shape](nodes, random))}
         chosen = self._target(nodes, random, observed)
@@ -136,7 +139,7 @@ class Partition(OfLinks):
             {
                 "kind": given.get("kind"),
                 "grudge": grudges.to_json(grudge),
-                **numbers_in(value, self._numbers, self.name),
+                **numbers_in(value, self.usual, self.name),
             },
         )
 
@@ -203,25 +206,24 @@ class Packets(OfLinks):
         field: str,
         numbers: Numbers,
     ) -> None:
-        super().__init__(name, cluster, clients=clients)
+        super().__init__(name, cluster, clients=clients, usual=numbers)
         self.intact = frozenset({"clear"})
         self.broken = frozenset({word})
         self._word = word
         self._field = field
         self._target = among
-        self._numbers = numbers
 
     def choose(self, nodes: Sequence[str], random: Random, observed: Observations) -> Json:
         """See `nemesis.Fault`."""
         chosen = self._target(nodes, random, observed)
         whom = None if chosen is None else list(chosen)
-        return {"targets": whom, "choice": self._target.name, "direction": "both", **self._numbers}
+        return {"targets": whom, "choice": self._target.name, "direction": "both", **self.usual}
 
     async def read(self, value: Json) -> Order:
         """Packets "to" the targets, "from" them, or both; or exactly the ``links`` it names."""
         nodes = self.cluster.nodes
         given = value if isinstance(value, dict) else {}
-        numbers = numbers_in(value, self._numbers, self.name)
+        numbers = numbers_in(value, self.usual, self.name)
         if given.get("links") is not None:
             links = {link_of(str(each)) for each in given["links"]}
             struck = tuple(node for node in nodes if any(node in link for link in links))
@@ -242,7 +244,7 @@ class Packets(OfLinks):
 
     def strike(self, links: frozenset[Link], detail: Mapping[str, Json]) -> None:
         """See `OfLinks`."""
-        weather = {key: detail[key] for key in self._numbers}
+        weather = {key: detail[key] for key in self.usual}
         self.cluster.network.trouble(self.name, links, weather)
 
     def mend(self) -> None:

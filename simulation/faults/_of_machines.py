@@ -61,14 +61,18 @@ class OfMachines:
         }
         return {**whom, **self._numbers(random)}
 
+    @property
+    def usual(self) -> Numbers:
+        """The numbers of an order that gives none."""
+        return self._numbers(Random(0))
+
     async def setup(self, field: Field) -> None:
         """See `nemesis.Fault`."""
 
     async def read(self, value: Json) -> Order:
         """See `nemesis.Fault`."""
         nodes = await nodes_named(value, self.cluster.nodes, self.cluster)
-        usual = self._numbers(Random(0))
-        return Order(frozenset(nodes), tuple(nodes), numbers_in(value, usual, self.name))
+        return Order(frozenset(nodes), tuple(nodes), numbers_in(value, self.usual, self.name))
 
     async def prove(self, things: frozenset[str]) -> Proof:
         """See `nemesis.Fault`."""

@@ -6,7 +6,7 @@ They break nothing.  An order is in force until it is stopped, which does not un
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from histories import Json
 from nemesis import Field, Order, Proof
 from nemesis.targets import Observations
 from simulation._cluster import SimulatedCluster
+from simulation.raftkv import _draws
+from simulation.raftkv._draws import Draw
 from simulation.raftkv._messages import Answer, Ask, decode, encode
 
 THING: Final = "order"
@@ -32,7 +34,7 @@ class Ordered:
         self,
         name: str,
         cluster: SimulatedCluster,
-        draw: Callable[[Sequence[str], Random], dict[str, Json]],
+        draw: Draw,
     ) -> None:
         self.name = name
         self._cluster = cluster
@@ -86,35 +88,14 @@ class Ordered:
 
 def move(cluster: SimulatedCluster, shards: int = 1, replicas: int = 3) -> Ordered:
     """A shard moves to other nodes."""
-    return Ordered(
-        "move",
-        cluster,
-        lambda nodes, random: {
-            "shard": f"s{random.randint(1, shards)}",
-            "nodes": sorted(random.sample(list(nodes), min(replicas, len(nodes)))),
-        },
-    )
+    return Ordered("move", cluster, _draws.move(shards, replicas))
 
 
 def change(cluster: SimulatedCluster, shards: int = 1, replicas: Sequence[int] = (3,)) -> Ordered:
     """A group gets other members."""
-    return Ordered(
-        "change",
-        cluster,
-        lambda nodes, random: {
-            "shard": f"s{random.randint(1, shards)}",
-            "nodes": sorted(random.sample(list(nodes), random.choice(list(replicas)))),
-        },
-    )
+    return Ordered("change", cluster, _draws.change(shards, replicas))
 
 
 def transfer(cluster: SimulatedCluster, shards: int = 1) -> Ordered:
     """Somebody else shall lead."""
-    return Ordered(
-        "transfer",
-        cluster,
-        lambda nodes, random: {
-            "shard": f"s{random.randint(1, shards)}",
-            "to": random.choice(list(nodes)),
-        },
-    )
+    return Ordered("transfer", cluster, _draws.transfer(shards))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from histories import Json
 from simulation.raftkv._bugs import BUGS
@@ -14,6 +15,9 @@ from simulation.raftkv._scenarios import SCENARIOS
 from simulation.raftkv._suites import SUITES
 from simulation.scenario import Bug, Scenario, Setting
 from simulation.world import Program
+
+if TYPE_CHECKING:
+    from simulation.real import Twin
 
 POINTS = (
     "before vote persisted",
@@ -41,6 +45,13 @@ class Raftkv:
     bugs: Mapping[str, Bug] = field(default_factory=lambda: BUGS)
     scenarios: Mapping[str, Scenario] = field(default_factory=lambda: {**SCENARIOS, **SUITES})
     points: Sequence[str] = POINTS
+
+    @property
+    def twins(self) -> Mapping[str, Twin]:
+        """What its own faults are with real processes."""
+        from simulation.raftkv._twins import TWINS
+
+        return TWINS
 
     def program(
         self,

@@ -11,22 +11,38 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from simulation.real._crash_point import CrashPoint
+    from simulation.real._judging import judges_of
+    from simulation.real._ordering import Ordering
     from simulation.real._processes import ADMIN_PORT, WORLD_PORT, Processes
-    from simulation.real._scenes import Scene, scene_of, workload_of
+    from simulation.real._scenes import Scene, scene_of, strikes_of, workload_of
+    from simulation.real._twins import Twin, twins_of
 
 __all__ = [
     "ADMIN_PORT",
     "WORLD_PORT",
     "CrashPoint",
+    "Ordering",
     "Processes",
     "Scene",
+    "Twin",
+    "judges_of",
     "scene_of",
+    "strikes_of",
+    "twins_of",
     "workload_of",
 ]
 
-_HOMES: Final = {"CrashPoint": "_crash_point", "Processes": "_processes"} | dict.fromkeys(
-    ("Scene", "scene_of", "workload_of"), "_scenes"
-)
+_HOMES: Final = {
+    "CrashPoint": "_crash_point",
+    "Ordering": "_ordering",
+    "Scene": "_scenes",
+    "Twin": "_twins",
+    "judges_of": "_judging",
+    "scene_of": "_scenes",
+    "strikes_of": "_scenes",
+    "twins_of": "_twins",
+    "workload_of": "_scenes",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
+from momus import _run
 from momus._cli import cli
-from momus._exits import ExitCode, Refusal
+from momus._exits import Broken, ExitCode, Refusal
 from momus._plan import Plan
 from simulation.real import scene_of
 
@@ -75,15 +77,44 @@ def test_who_syncs_first_survives_the_same_power_cuts(tmp_path: Path) -> None:
     assert answer["valid"] is True, answer
 
 
+STORIES = (
+    "kill-primary",
+    "crash-wal",
+    "partition-heal",
+    "pause",
+    "rebalance",
+    "crash-during-migration",
+    "membership",
+)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("scenario", ["kill-primary", "crash-wal", "partition-heal", "pause"])
+@pytest.mark.parametrize("scenario", STORIES)
 def test_scenarios_of_the_simulation_are_played_by_real_processes(
     tmp_path: Path, scenario: str
 ) -> None:
-    words = ["--scenario", scenario, "--interval", "3", "--time-limit", "20", "--seed", "1"]
+    words = ["--scenario", scenario, "--time-limit", "24", "--seed", "1"]
     answer = run(tmp_path, *words, skip="no namespaces or FUSE")
     assert answer["valid"] is not False, answer
     assert answer["operations"] > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scenario", "bug", "checker"),
+    [
+        ("rebalance", "migrating-in-accepts-write", "migrating-in-never-accepts"),
+        ("rebalance", "foreign-shard-replayed", "no-foreign-replay"),
+        ("client-retries", "no-dedup-on-retry", "linearizable"),
+    ],
+)
+def test_bugs_are_found_in_real_processes_by_who_should_find_them(
+    tmp_path: Path, scenario: str, bug: str, checker: str
+) -> None:
+    words = ["--scenario", scenario, "--bug", bug, "--time-limit", "30", "--seed", "1"]
+    answer = run(tmp_path, *words, skip="no namespaces or FUSE")
+    assert answer["valid"] is False, answer
+    assert answer["parts"][checker]["valid"] is False, answer["failures"]
 
 
 @pytest.mark.slow
@@ -102,6 +133,12 @@ def test_raftkv_is_linearizable_for_a_minute_of_kills_and_partitions(tmp_path: P
         (Plan("etcd", faults=("crash-point",)), "etcd has no crash points"),
         (Plan("raftkv", scenario="no-such"), "unknown scenario 'no-such'; try one of "),
         (Plan("raftkv", scenario="leases"), "needs clock-.*, which real processes do not have"),
+        (Plan("raftkv", schedule="scenario"), "--schedule scenario is that of a --scenario"),
+        (
+            Plan("raftkv", scenario="rebalance", schedule="scenario", faults=("kill",)),
+            "--faults without move needs another --schedule",
+        ),
+        (Plan("etcd", faults=("move",)), "unknown fault 'move'"),
         (Plan("raftkv", targets="some"), "unknown --targets 'some'"),
         (Plan("raftkv", workload="bank"), "unknown workload 'bank'; try one of register"),
         (Plan("raftkv", reads="serializable"), "unknown --reads 'serializable'"),
@@ -132,3 +169,38 @@ def test_the_command_of_a_plan_names_the_bug_and_the_scenario() -> None:
     assert "--scenario crash-wal" in again.command()
     assert "--targets all" in again.command()
     assert plan.name == "raftkv-register-ack-before-sync"
+
+
+def plan_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> Plan:
+    """The plan that a command line makes, which is not carried out."""
+    found: list[Plan] = []
+
+    def keep(plan: Plan, *_: Any, **__: Any) -> Any:
+        found.append(plan)
+        raise Broken("it is only a plan")
+
+    monkeypatch.setattr(_run, "play_plan", keep)
+    done = CliRunner().invoke(cli, ["run", "raftkv", *words])
+    assert "it is only a plan" in done.output, done.output
+    return found[0]
+
+
+def test_a_scenario_keeps_its_own_schedule_and_rate_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = plan_of(monkeypatch, "--scenario", "rebalance", "--seed", "1")
+    assert (own.schedule, own.rate_hz, own.nodes) == ("scenario", 50.0, 5)
+    assert {*own.faults} == {"kill", "move", "packet-delay"}
+    assert plan_of(monkeypatch, *shlex.split(own.command())[3:]) == own
+    said = plan_of(monkeypatch, "--scenario", "rebalance", "--interval", "3s", "--rate", "20")
+    assert (said.schedule, said.interval_s, said.rate_hz) == ("random", 3.0, 20.0)
+    usual = plan_of(monkeypatch, "--faults", "change,transfer")
+    assert (usual.schedule, usual.interval_s, usual.rate_hz) == ("random", 5.0, 200.0)
+
+
+def test_a_script_may_order_what_only_this_system_obeys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.json"
+    script.write_text('[[1, "start-transfer", {"shard": "s1", "to": "n2"}], [2, "stop-transfer"]]')
+    assert plan_of(monkeypatch, "--script", str(script)).faults == ("transfer",)

@@ -45,6 +45,7 @@ class Recovers:
     """
 
     within_s: float
+    by_virtual_time = True
 
     @property
     def name(self) -> str:
