@@ -129,6 +129,10 @@ if TYPE_CHECKING:
     from momus._judge import (
         check,
     )
+    from momus._scenario import (
+        RealRun,
+        run_scenario,
+    )
     from momus._version import (
         version,
     )
@@ -161,8 +165,10 @@ _ROOMS: Final = (
 
 _OWN: Final = {
     "Broken": "momus._exits",
+    "RealRun": "momus._scenario",
     "Refusal": "momus._exits",
     "check": "momus._judge",
+    "run_scenario": "momus._scenario",
     "version": "momus._version",
 }
 
@@ -202,6 +208,7 @@ __all__ = [
     "Partition",
     "Pause",
     "Process",
+    "RealRun",
     "Recorder",
     "RecorderFailed",
     "RecorderMisuse",
@@ -261,6 +268,7 @@ __all__ = [
     "replay",
     "reports",
     "reserve",
+    "run_scenario",
     "schedule",
     "script",
     "sequential_keys",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from momus._answer import answer, print_json
-from momus._cases import case_said, command, found
+from momus._cases import case_said, found
 from momus._exits import Broken, ExitCode, Refusal, code_of, one_line
 from momus._telling import drawing, headline, story
 
@@ -90,7 +90,7 @@ def _lines(whole: dict[str, Any], played: Played) -> Iterator[str]:
     if "run" in whole:
         yield f"  kept: {whole['run']}"
     elif whole["valid"] is False and _plain(played.case):
-        yield f"  next: {command('shrink', played.case)}"
+        yield f"  next: {played.case.command('shrink')}"
 
 
 def _plain(case: Case) -> bool:

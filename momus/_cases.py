@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,11 +89,3 @@ def case_text(case: Case, digest: str) -> bytes:
     """A case as the content of a file, with the digest of its history."""
     document = {"momus": "case", "history": digest, "case": case}
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
-
-
-def command(verb: str, case: Case) -> str:
-    """The line that replays or shrinks a case which is as its scenario has it."""
-    words = ["momus", verb, case.system, "--scenario", case.scenario]
-    if case.bug is not None:
-        words += ["--bug", case.bug]
-    return shlex.join([*words, "--seed", str(case.seed)])

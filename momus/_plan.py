@@ -27,6 +27,8 @@ from nemesis import AT_ONCE
 LABS = ("namespaces", "local", "hosts")
 SCHEDULES = ("random", "turns", "chaos", "scenario")
 SEEDS = 2**32
+MINIMUMS_OF_SCENARIOS = (("window", 0.0),)
+"""As in the simulation: in some of them nobody can work while a fault is in force."""
 PROGRAMS = ("proxy", "binary", "upgrade_to")
 """What in a plan is the path of a program."""
 
@@ -129,7 +131,8 @@ class Plan:
             raise Refusal(f"{upgrading[0]} needs a newer program; try --upgrade-to PROGRAM")
         concurrency = self.concurrency or 4 * self.nodes
         seed = self.seed if self.seed >= 0 else random.SystemRandom().randrange(SEEDS)
-        return replace(self, concurrency=concurrency, seed=seed, members=members)
+        minimums = self.minimums or (() if self.scenario is None else MINIMUMS_OF_SCENARIOS)
+        return replace(self, concurrency=concurrency, seed=seed, members=members, minimums=minimums)
 
     def _kind(self, fault: str) -> Kind:
         return kinds_of(self.system)[fault]

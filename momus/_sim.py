@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from momus._answer import print_json
-from momus._cases import command, found, seeds_said
+from momus._cases import found, seeds_said
 from momus._exits import Broken, ExitCode, Refusal, code_of
 from momus._interrupt import Ending, taken_over
 from momus._quantities import seconds_text
@@ -124,10 +124,7 @@ def _answer(campaign: Campaign, interrupted: bool) -> dict[str, Any]:
     import msgspec
 
     whole: dict[str, Any] = msgspec.to_builtins(campaign)
-    groups = [
-        {**msgspec.to_builtins(group), "replay": command("replay", group.first)}
-        for group in campaign.groups
-    ]
+    groups = [{**msgspec.to_builtins(group), "replay": group.replay} for group in campaign.groups]
     counts = {ending: campaign.count(ending) for ending in _ENDINGS}  # type: ignore[arg-type]
     return {
         "valid": campaign.valid,
@@ -183,4 +180,4 @@ def _group(group: Group) -> Iterator[str]:
         yield f"    also: {printable(also)}"
     if group.digest:
         yield f"    history {group.digest}"
-    yield f"    {command('replay', group.first)}"
+    yield f"    {group.replay}"

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from momus._cases import command
-
 if TYPE_CHECKING:
     from checker import Verdict
     from simulation import Case, Result
@@ -53,7 +51,7 @@ def verdict_of(results: list[Result], planned: int) -> Verdict:
     wrong = sorted((r for r in results if r.ending != "valid"), key=lambda r: r.case.seed)
     seconds = sum(result.seconds for result in results)
     told = [
-        f"{result.causes[0].checker}: {result.sentence} Replay: {command('replay', result.case)}"
+        f"{result.causes[0].checker}: {result.sentence} Replay: {result.case.command('replay')}"
         for result in wrong
     ]
     invalid = [text for text, r in zip(told, wrong, strict=True) if r.ending == "invalid"]

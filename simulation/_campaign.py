@@ -42,6 +42,11 @@ class Group(msgspec.Struct, frozen=True):
     digest: str
     also: tuple[tuple[Cause, int], ...] = ()
 
+    @property
+    def replay(self) -> str:
+        """The line that plays the first of them again."""
+        return self.first.command("replay")
+
 
 class Campaign(msgspec.Struct, frozen=True):
     """All that came of a campaign.
@@ -77,6 +82,18 @@ class Campaign(msgspec.Struct, frozen=True):
     def broke(self) -> bool:
         """Whether some run could not be judged since it hung or broke."""
         return self.count("hung") + self.count("broke") > 0
+
+    def explained(self) -> str:
+        """How it ended, and each group's cause, first sentence and replay line; for assertions."""
+        lines = [f"{self.system}: of {self.planned} runs {self.count('valid')} are valid"]
+        for group in self.groups:
+            lines += [
+                f"{group.count} {group.ending}, {group.cause.checker}: {group.cause.kind}",
+                f"    {group.sentence}",
+                *(f"    also {each.checker}: {each.kind} ({n})" for each, n in group.also),
+                f"    {group.replay}",
+            ]
+        return "\n".join(lines)
 
     @property
     def valid(self) -> Valid:

@@ -8,6 +8,7 @@ a campaign tries, what `momus replay` takes, and what shrinking makes smaller.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
@@ -79,6 +80,13 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     settle_s: float | None = None
     asks: tuple[Ask, ...] | None = None
     final_asks: tuple[Ask, ...] | None = None
+
+    def command(self, verb: str) -> str:
+        """The line that replays or shrinks a case which is as its scenario has it."""
+        words = ["momus", verb, self.system, "--scenario", self.scenario]
+        if self.bug is not None:
+            words += ["--bug", self.bug]
+        return shlex.join([*words, "--seed", str(self.seed)])
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,9 @@ def test_a_scenario_keeps_its_own_schedule_and_rate_unless_told_otherwise(
     assert plan_of(monkeypatch, *shlex.split(own.command())[3:]) == own
     said = plan_of(monkeypatch, "--scenario", "rebalance", "--interval", "3s", "--rate", "20")
     assert (said.schedule, said.interval_s, said.rate_hz) == ("random", 3.0, 20.0)
+    assert own.minimums == said.minimums == (("window", 0.0),)
     usual = plan_of(monkeypatch, "--faults", "change,transfer")
+    assert usual.minimums == ()
     assert (usual.schedule, usual.interval_s, usual.rate_hz) == ("random", 5.0, 200.0)
 
 
