@@ -97,7 +97,7 @@ def shrink(target: str, **options: Any) -> int:
 )
 @shared.only_scenarios
 @click.option("--bug", "bugs", metavar="NAME", multiple=True, help="Only this; may be repeated.")
-@click.option("--full", is_flag=True, help="Find each bug by every scenario, not only by one.")
+@click.option("--full", is_flag=True, help="By each scenario of a bug, not only by one.")
 @shared.players
 @shared.junit("a suite for each scenario, and one for what is missing")
 @shared.as_json

@@ -23,7 +23,8 @@ LEADING: Final = frozenset({"leader", "primary", "master"})
 class SimulatedCluster:
     """Machines by name, all running `program`; everything drawn comes from `seed`.
 
-    `points` counts how often each crash point was reached; `arm` lets a machine die at one.
+    `points` counts how often each crash point was reached, `crashes` how often a machine lost its
+    power there; `arm` lets one die at one.
     """
 
     def __init__(self, nodes: Sequence[str], program: Program, seed: int) -> None:
@@ -36,6 +37,7 @@ class SimulatedCluster:
         self.network = SimulatedNetwork(loop, Random(f"{seed}/network"), nodes)
         self.objects = SimulatedObjects(loop, Random(f"{seed}/objects"), self.network)
         self.points: dict[str, int] = {}
+        self.crashes: dict[str, int] = {}
         self.listeners: list[Tell] = []
         self.machines = {name: Machine(name, self, program) for name in nodes}
         self._armed: dict[tuple[str, str], int] = {}
@@ -121,4 +123,5 @@ class SimulatedCluster:
             self._armed[node, point] = left - 1
             return False
         del self._armed[node, point]
+        self.crashes[point] = self.crashes.get(point, 0) + 1
         return True

@@ -49,7 +49,8 @@ class Result(msgspec.Struct, frozen=True):
 
     `causes` are those of what is not valid, the first checker's first; `sentence` is that of
     the first.  `digest` is of the history (see `digest_of`), `checkers` what each said,
-    `points` how often each crash point was reached, `deaths` why nodes died of themselves.
+    `points` how often each crash point was reached and `crashes` how often power was lost there,
+    `deaths` why nodes died of themselves.
     """
 
     case: Case
@@ -65,6 +66,7 @@ class Result(msgspec.Struct, frozen=True):
     virtual_s: float = 0.0
     checkers: dict[str, Valid] = {}
     points: dict[str, int] = {}
+    crashes: dict[str, int] = {}
     deaths: dict[str, tuple[str, ...]] = {}
 
 
@@ -87,6 +89,7 @@ def result_of(played: Played) -> Result:
         virtual_s=played.virtual_s,
         checkers={name: part.valid for name, part in verdict.parts.items()},
         points=dict(played.points),
+        crashes=dict(played.crashes),
         deaths=dict(played.deaths),
     )
 

@@ -39,8 +39,9 @@ from simulation.scenario import Ask, Case, Scenario, Setting, Strike, System
 class Played:
     """A case that was played: its history, the judgement, and what it reached.
 
-    `points` counts the crash points, `deaths` are nodes that died of their own mistakes.
-    `seconds` is how long it took, `virtual_s` how long it was.
+    `points` counts the crash points, `crashes` those at which a machine lost its power, `deaths`
+    are nodes that died of their own mistakes.  `seconds` is how long it took, `virtual_s` how long
+    it was.
     """
 
     case: Case
@@ -48,6 +49,7 @@ class Played:
     verdict: Verdict
     outcome: Outcome
     points: Mapping[str, int]
+    crashes: Mapping[str, int]
     deaths: Mapping[str, tuple[str, ...]]
     messages: int
     seconds: float
@@ -94,6 +96,7 @@ async def _played(system: System, scenario: Scenario, case: Case) -> Played:
         verdict=compose(dict(checkers)).check(history),
         outcome=outcome,
         points=dict(cluster.points),
+        crashes=dict(cluster.crashes),
         deaths={m.name: tuple(m.deaths) for m in cluster.machines.values() if m.deaths},
         messages=cluster.network.delivered,
         seconds=time.perf_counter() - began,

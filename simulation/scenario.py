@@ -27,8 +27,8 @@ from simulation.world import Program
 class Bug:
     """A mistake that can be switched on; `like` names a real system that had one like it.
 
-    For the audit: `scenarios` are those that should find it, and `checkers` those of which one
-    should complain; any, if there are none.
+    For the audit: `scenarios` are those that should find it, the likeliest first, and `checkers`
+    those of which one should complain; any, if there are none.
     """
 
     name: str
@@ -110,8 +110,10 @@ class Scenario:
 
     `load` and `final` are generators of client operations, during the faults and after all has
     been healed and `settle_s` have passed; `faults` are what the nemesis knows and `schedule` is
-    when it strikes.  `checkers` judge the history, by name; `invariants` are the names of those
-    that this scenario covers, for the audit.  `options` go to the system's program.
+    when it strikes.  `checkers` judge the history, by name.  `options` go to the system's program.
+
+    For the audit: `invariants` are the names of those checkers that this scenario puts to the
+    test, and not only has along; all that judge something in it, if there are none.
     """
 
     name: str
@@ -128,6 +130,7 @@ class Scenario:
     rate_hz: float | None = 50.0
     op_timeout_s: float = 1.0
     options: Mapping[str, Json] = field(default_factory=dict)
+    invariants: tuple[str, ...] = ()
 
 
 class System(Protocol):
