@@ -362,7 +362,7 @@ def observed(operations: int, share: float = 0.5, *, timed: bool = True) -> Hist
     form = (
         '{"applied":{},"asked":{},"event":"replay","hash":{},"hash_compacted":0,'
         '"hash_revision":{},"log_node":"{}","offset":{},"revision":{},'
-        '"role":"{}","term":{},"trimmed":{},"uploaded":{}}'
+        '"role":"{}","state":"ACTIVE","term":{},"trimmed":{},"uploaded":{}}'
     )
     asked = spelt((place + np.arange(looks)) * 1_000 - 500) if timed else pa.nulls(looks)
     asked = asked.cast(pa.string()).fill_null("null")

@@ -23,6 +23,7 @@ from checker.invariants._rows import (
     MISSING,
     AnyCondition,
     AnyTerm,
+    Condition,
     Row,
     Term,
     condition_of,
@@ -33,7 +34,9 @@ from checker.invariants._rows import (
 from histories import Json
 
 PRIMARY: Final = where(role=("primary", "leader", "master"))
-ACTIVE: Final = PRIMARY & ~where(state=("MIGRATING_IN", "MIGRATING_OUT", "INACTIVE", "FENCED"))
+PASSIVE: Final = where(state=("MIGRATING_IN", "MIGRATING_OUT", "INACTIVE", "FENCED"))
+# Many systems have no such states, and tell none: who tells of its role alone is not passive.
+ACTIVE: Final = PRIMARY & ~Condition(PASSIVE.words, PASSIVE.holds)
 MIGRATING_IN: Final = where(state="MIGRATING_IN")
 
 Per = str | tuple[str, ...]

@@ -135,3 +135,12 @@ def test_conditions_know_what_a_row_does_not_say() -> None:
     assert where(a=1, b=(1, 2)).known(row(a=1)) is None
     assert same("a", "b").known(row(a=1)) is None
     assert same("a", "b").known(row(a=1, b=1)) is True
+
+
+def test_who_tells_that_it_is_primary_need_not_tell_a_state() -> None:
+    story = Story().says(5, "n1", event="role", role="primary").writes(10, 20, "n1")
+    story.says(15, "n1", event="trim").says(30, "n1", event="role", role="primary")
+    assert story.judged(inv.only_primaries_accept()) is True
+    story = Story().says(5, "n1", event="role", role="replica").writes(10, 20, "n1")
+    story.says(15, "n1", event="trim").says(30, "n1", event="role", role="replica")
+    assert story.judged(inv.only_primaries_accept()) is False
