@@ -26,6 +26,13 @@ MOVE_POINTS: Final = (
 CUT_OFF: Final[Json] = {"kind": "one", "choice": "primaries"}
 VOTE_POINTS: Final = ("before vote persisted", "after vote sent", "after vote sent")
 DISK_POINTS: Final = ("before wal sync", "after wal sync")
+KEEPING_POINTS: Final = (
+    "before wal rename",
+    "after wal rename",
+    "before snapshot rename",
+    "after snapshot rename",
+    "after vote persisted",
+)
 
 
 def registers(
@@ -87,6 +94,22 @@ def _voters_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noq
             (at_s + 0.02, "stop-kill", None),
             (at_s + 0.04, "start-crash-point", voter),
             (at_s + 0.05, "stop-crash-point", None),
+        ]
+    return script(steps)
+
+
+def _keepers_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
+    """The primary ends for a moment; then power is lost where it starts, or others go on."""
+    random = Random(f"{setting.case.seed}/keepers")
+    steps: list[tuple[float, str, Json]] = []
+    for number, name in enumerate(random.sample(KEEPING_POINTS, len(KEEPING_POINTS))):
+        at_s = 0.6 + 1.4 * number
+        point = {"targets": "all", "point": name, "nth": 1}
+        steps += [
+            (at_s, "start-kill", {"targets": "primaries"}),
+            (at_s + 0.05, "stop-kill", None),
+            (at_s + 0.05, "start-crash-point", point),
+            (at_s + 1.0, "stop-crash-point", None),
         ]
     return script(steps)
 
@@ -159,6 +182,17 @@ _ALL: Final = (
         ),
         schedule=_voters_crash,
         options={"election_s": [0.3, 0.34], "heartbeat_s": 0.05},
+    ),
+    _scenario(
+        "crash-keeping",
+        "Machines lose power where a log, a snapshot or a vote takes the place of the last one.",
+        faults=lambda s: _slow_disks(
+            s,
+            faults.kill(s.cluster, PRIMARIES),
+            faults.crash_point(s.cluster, KEEPING_POINTS, targets.all, nth_max=1, patience_s=0.95),
+        ),
+        schedule=_keepers_crash,
+        options={"snapshot_every": 10, "snapshot_keep": 2},
     ),
     _scenario(
         "rapid-leaders",

@@ -12,6 +12,7 @@ from histories import NEMESIS, Event
 from nemesis import grudges
 from simulation import Case, play_case
 from simulation.raftkv import SYSTEM
+from simulation.raftkv._scenarios import KEEPING_POINTS, MOVE_POINTS
 from simulation.raftkv._suites import _whom as whom
 from simulation.raftkv._suites._story import again, trouble
 
@@ -87,3 +88,27 @@ def test_seeds_differ_in_when_and_a_seed_does_not() -> None:
     one, same, other = (orders("leader-failure", seed) for seed in (1, 1, 2))
     assert one == same
     assert [event.time for event in one] != [event.time for event in other]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "points"),
+    [("crash-at-each-step-of-a-move", MOVE_POINTS), ("crash-keeping", KEEPING_POINTS)],
+)
+def test_power_is_lost_at_every_point_that_the_story_is_about(
+    scenario: str, points: tuple[str, ...]
+) -> None:
+    assert set(play_case(SYSTEM, Case("raftkv", scenario, 1)).crashes) == set(points)
+
+
+def test_in_figure_eight_a_leader_alone_is_followed_by_another_alone_and_leads_again() -> None:
+    """Who led when it was cut off, who was killed in the newer term, who crashed in the newest."""
+    history = play_case(SYSTEM, Case("raftkv", "figure-eight", 3)).history
+    acted = 0
+    struck: dict[str, str] = {}
+    for event in history.of_process(NEMESIS):
+        if event.f.startswith("start-") and event.type == "ok":
+            struck[event.f.removeprefix("start-")] = event.value["targets"][0]
+        if event.f == "start-crash" and event.type == "ok":
+            first, second, again = struck["partition"], struck["kill"], struck["crash"]
+            acted += first == again != second
+    assert acted

@@ -11,12 +11,13 @@ from typing import Final
 
 import msgspec
 
-from generators import PENDING, Context, Generator, Liftable, phases, stagger, time_limit
+from generators import PENDING, Context, Generator, Liftable, phases, sleep, stagger, time_limit
 from generators._protocol import Emitted, filled
 from histories import Event, Json, Op
 
 READS: Final = 0.1
 WRITES: Final = 0.6
+BURST_VALUES: Final = 10_000
 FINAL_VALUES_FROM: Final = 1_000_000
 """Values written after the last healing, so that they differ from those before."""
 
@@ -56,6 +57,12 @@ class Registers(msgspec.Struct, frozen=True):
         seen = list(self.seen or [None] * self.keys)
         seen[int(str(event.key)[1:])] = event.value
         return msgspec.structs.replace(self, seen=tuple(seen))
+
+
+def bursts(keys: int, times: int, on_s: float, off_s: float) -> Liftable:
+    """So many times operations for `on_s`, and then none for `off_s`."""
+    loads = (Registers(keys, fresh=1 + number * BURST_VALUES) for number in range(times))
+    return phases(*(part for load in loads for part in (time_limit(on_s, load), sleep(off_s))))
 
 
 def afterwards(keys: int, seconds: float, rate_hz: float, bytes_each: int = 0) -> Liftable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from nemesis import targets
 from simulation import faults
@@ -27,6 +27,7 @@ POINTS: Final = (
     "mid migration: source closed",
     "mid migration: target active",
 )
+ON_TIME: Final[dict[str, Any]] = {"spread_s": 0.0, "lasting": (1.0, 1.0)}
 PRIMARY: Final = at(targets.primaries)
 ALONE: Final = cut("leader alone", leader_alone)
 
@@ -71,6 +72,38 @@ MOVES: Final[tuple[Scenario, ...]] = (
             "move": lambda cluster: orders.move(cluster, 2),
             "crash-point": lambda cluster: faults.crash_point(
                 cluster, POINTS, targets.all, nth_max=1, patience_s=0.5
+            ),
+        },
+        restarts=False,
+    ),
+    story(
+        "crash-at-each-step-of-a-move",
+        "Four times a shard moves, and whoever moves it loses power at the next of its steps.",
+        trouble("packet-delay", at(targets.all), at_s=0.5, lasts_s=9.0, **ON_TIME),
+        *(
+            each
+            for number, point in enumerate(POINTS)
+            for each in (
+                trouble("move", MOVE, 0.8 + 2.3 * number, lasts_s=1.6, **ON_TIME),
+                trouble(
+                    "crash-point",
+                    at_point(targets.all, [point]),
+                    0.81 + 2.3 * number,
+                    lasts_s=1.6,
+                    **ON_TIME,
+                ),
+            )
+        ),
+        nodes=5,
+        options=SHARDED,
+        time_limit_s=10.0,
+        makes={
+            "move": lambda cluster: orders.move(cluster, 2),
+            "crash-point": lambda cluster: faults.crash_point(
+                cluster, POINTS, targets.all, nth_max=1, patience_s=1.0
+            ),
+            "packet-delay": lambda cluster: faults.packet_delay(
+                cluster, delay_s=0.015, jitter_s=0.005
             ),
         },
         restarts=False,

@@ -6,8 +6,8 @@
         trouble("kill", at(targets.primaries), at_s=2.0, lasts_s=2.0),
     )
 
-Times vary with the seed: a trouble begins up to `SPREAD_S` before or after its time (unless it
-says otherwise), and lasts between half and one and a half times as long.  Whom it meets is chosen
+Times vary with the seed: a trouble begins up to `SPREAD_S` before or after its time, and lasts
+between half and one and a half times as long, unless it says otherwise.  Whom it meets is chosen
 when it begins, by what nodes have told until then.
 """
 
@@ -39,6 +39,7 @@ from simulation.raftkv._suites._whom import Choose
 from simulation.scenario import Scenario, Setting
 
 SPREAD_S: Final = 0.4
+LASTING: Final = (0.5, 1.5)
 RECOVERY_S: Final = 3.0
 AFTER_S: Final = 3.3
 SLOW: Final = Weather(delay_s=0.001, jitter_s=0.02)
@@ -74,6 +75,8 @@ class Trouble:
     """A fault that strikes `whom` at `at_s`, and is over `lasts_s` later.
 
     Without `lasts_s` it is over when the next one of its kind is, or when all is healed.
+    `spread_s` is how much sooner or later it may begin, `lasting` how many times as long as said
+    it may last.
     """
 
     fault: str
@@ -81,13 +84,14 @@ class Trouble:
     at_s: float
     lasts_s: float | None
     spread_s: float = SPREAD_S
+    lasting: tuple[float, float] = LASTING
 
     def steps(self, random: Random) -> list[Step]:
         """Its beginning and its end."""
         begin_s = max(0.1, self.at_s + random.uniform(-self.spread_s, self.spread_s))
         steps = [Step(ns(begin_s), f"start-{self.fault}", self.whom)]
         if self.lasts_s is not None:
-            end_s = begin_s + self.lasts_s * random.uniform(0.5, 1.5)
+            end_s = begin_s + self.lasts_s * random.uniform(*self.lasting)
             steps.append(Step(ns(end_s), f"stop-{self.fault}"))
         return steps
 
@@ -98,9 +102,10 @@ def trouble(
     at_s: float,
     lasts_s: float | None = None,
     spread_s: float = SPREAD_S,
+    lasting: tuple[float, float] = LASTING,
 ) -> Trouble:
     """See `Trouble`."""
-    return Trouble(fault, whom, at_s, lasts_s, spread_s)
+    return Trouble(fault, whom, at_s, lasts_s, spread_s, lasting)
 
 
 def again(times: int, every_s: float, *troubles: Trouble) -> list[Trouble]:
