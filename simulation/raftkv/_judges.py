@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from checker.evidence import Checker
@@ -15,6 +15,7 @@ from checker.invariants import (
     terms_never_go_back,
     where,
 )
+from histories import Json
 from simulation.judges import Linearizable
 
 ACCEPTED: Final = where(event="write-accepted")
@@ -40,3 +41,18 @@ def judges(*, restarts: bool = True) -> Mapping[str, Checker]:
     if not restarts:
         del found["no-foreign-replay"]
     return {"linearizable": Linearizable("cas-register"), **found}
+
+
+def covered(checkers: Iterable[str], options: Mapping[str, Json]) -> tuple[str, ...]:
+    """The checkers that a scenario with these options puts to the test.
+
+    Where no shard moves, nobody can accept a write too early; where a log has one group in it,
+    nobody can replay another's.  And availability only measures.
+    """
+    alone = options.get("shards", 1) == 1 and not options.get("movable")
+    idle = {"availability"}
+    if not options.get("movable"):
+        idle.add("migrating-in-never-accepts")
+    if alone:
+        idle.add("no-foreign-replay")
+    return tuple(each for each in checkers if each not in idle)

@@ -7,12 +7,13 @@ from itertools import count
 from random import Random
 from typing import Any, Final
 
+from checker.evidence import Checker
 from generators import Liftable, register
 from histories import Json
 from nemesis import Fault, schedule, script, targets
 from simulation import Weather, faults
 from simulation.raftkv import _faults as orders
-from simulation.raftkv._judges import judges
+from simulation.raftkv._judges import covered, judges
 from simulation.raftkv._suites._judging import nobody_died
 from simulation.scenario import Scenario, Setting
 
@@ -137,12 +138,14 @@ def _often(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG0
 def _scenario(
     name: str, sentence: str, *, restarts: bool = True, deaths: bool = False, **more: Any
 ) -> Scenario:
+    def checkers(setting: Setting | None = None) -> dict[str, Checker]:  # noqa: ARG001
+        died = nobody_died(("OSError",) if deaths else ())
+        return {**judges(restarts=restarts), "nobody-died": died}
+
     usual: dict[str, Any] = {
         "load": registers,
-        "checkers": lambda _: {
-            **judges(restarts=restarts),
-            "nobody-died": nobody_died(("OSError",) if deaths else ()),
-        },
+        "checkers": checkers,
+        "invariants": covered(checkers(), more.get("options", {})),
         "schedule": _often,
         "rate_hz": 100.0,
         "time_limit_s": 8.0,

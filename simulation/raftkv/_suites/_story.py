@@ -32,7 +32,7 @@ from nemesis._schedule import nodes_of, ns
 from simulation import faults
 from simulation._cluster import SimulatedCluster
 from simulation._network import Weather
-from simulation.raftkv._judges import judges
+from simulation.raftkv._judges import covered, judges
 from simulation.raftkv._suites._judging import Recovers, nobody_died
 from simulation.raftkv._suites._load import Registers, afterwards
 from simulation.raftkv._suites._whom import Choose
@@ -184,7 +184,7 @@ def story(
     if restarts is None:
         restarts = bool(RESTARTING & {*used}) or bool(may_die)
 
-    def checkers(setting: Setting) -> Mapping[str, Checker]:  # noqa: ARG001
+    def checkers(setting: Setting | None = None) -> Mapping[str, Checker]:  # noqa: ARG001
         found = dict(judges(restarts=restarts))
         search = found.pop("linearizable")
         named: dict[str, Checker] = {
@@ -212,6 +212,7 @@ def story(
         "load": lambda _: Registers(keys, bytes_each=bytes_each),
         "final": lambda _: afterwards(keys, AFTER_S + recovery_s - RECOVERY_S, rate_hz, bytes_each),
         "checkers": checkers,
+        "invariants": covered(checkers(), more.get("options", {})),
         "faults": chosen_faults,
         "schedule": schedule,
         "rate_hz": rate_hz,
