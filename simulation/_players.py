@@ -7,6 +7,7 @@ another one takes its place; a player that dies has broken the case it was playi
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -81,15 +82,21 @@ class Players:
         upcoming = next(waiting, None)
         try:
             while True:
-                while upcoming is not None and (free := self._free()) is not None:
-                    self._give(free, upcoming)
+                while upcoming is not None and self.begin(upcoming):
                     upcoming = next(waiting, None)
                 if not self._busy():
                     return
-                yield from self._listen()
+                yield from self.ended()
         finally:
             for pipe in self._busy():  # nobody waits for these any more
                 self._end(pipe)
+
+    def begin(self, case: Case) -> bool:
+        """Have somebody play it whose result comes by `ended`; False if nobody is free."""
+        free = self._free()
+        if free is not None:
+            self._give(free, case)
+        return free is not None
 
     def _busy(self) -> list[int]:
         return [pipe for pipe, player in self.playing.items() if player.case is not None]
@@ -134,10 +141,11 @@ class Players:
             stdin.write(msgspec.json.encode(player.case) + b"\n")
             stdin.flush()
 
-    def _listen(self) -> Iterator[Result]:
-        """What comes next: answers, deaths, or the end of somebody's time."""
-        first = min(self._deadline(self.playing[pipe]) for pipe in self._busy())
-        for key, _ in self._selector.select(max(0.0, first - time.monotonic())):
+    def ended(self, patience_s: float = math.inf) -> Iterator[Result]:
+        """What comes next: answers, deaths, the end of somebody's time, or of our patience."""
+        now = time.monotonic()
+        first = min((self._deadline(self.playing[pipe]) for pipe in self._busy()), default=now)
+        for key, _ in self._selector.select(max(0.0, min(first - now, patience_s))):
             result = self._heard(key.fd)
             if result is not None:
                 yield result

@@ -135,6 +135,16 @@ def kind_of(sentence: str) -> str:
     return _LISTED.sub("#", " ".join(clause.split()))[:KIND_CHARACTERS_MAX]
 
 
+def complaint(found: Counterexample, history: History) -> str:
+    """The kind of a counterexample, as causes have it.
+
+    Of an operation that no order explains it is what it was, else the sentence's first clause.
+    """
+    if found.operation is not None:
+        return f"{history[found.operation].f} that no order explains"
+    return kind_of(found.sentence)
+
+
 def _ended(played: Played, verdict: Verdict) -> tuple[Ending, tuple[Cause, ...], str]:
     if verdict.valid is False:
         causes = tuple(_causes(verdict, played.history))
@@ -158,15 +168,8 @@ def _ended(played: Played, verdict: Verdict) -> tuple[Ending, tuple[Cause, ...],
 def _causes(verdict: Verdict, history: History) -> Iterator[Cause]:
     for name, part in verdict.parts.items():
         if part.valid is False:
-            kinds = dict.fromkeys(_kind(each, history) for each in part.counterexamples)
+            kinds = dict.fromkeys(complaint(each, history) for each in part.counterexamples)
             yield from (Cause(name, kind) for kind in list(kinds) or ["does not hold"])
-
-
-def _kind(found: Counterexample, history: History) -> str:
-    """Of an operation that no order explains, what it was; else the sentence's first clause."""
-    if found.operation is not None:
-        return f"{history[found.operation].f} that no order explains"
-    return kind_of(found.sentence)
 
 
 def _faults_failed(history: History) -> bool:

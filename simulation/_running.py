@@ -39,14 +39,15 @@ from simulation.scenario import Ask, Case, Scenario, Setting, Strike, System
 class Played:
     """A case that was played: its history, the judgement, and what it reached.
 
-    `points` counts the crash points, `crashes` those at which a machine lost its power, `deaths`
-    are nodes that died of their own mistakes.  `seconds` is how long it took, `virtual_s` how long
-    it was.
+    `checkers` are those who judged it.  `points` counts the crash points, `crashes` those at which
+    a machine lost its power, `deaths` are nodes that died of their own mistakes.  `seconds` is how
+    long it took, `virtual_s` how long it was.
     """
 
     case: Case
     history: History
     verdict: Verdict
+    checkers: Mapping[str, Checker]
     outcome: Outcome
     points: Mapping[str, int]
     crashes: Mapping[str, int]
@@ -89,11 +90,12 @@ async def _played(system: System, scenario: Scenario, case: Case) -> Played:
     outcome = await play(test, tape, clock=LoopClock())
     cluster.stop()
     history = tape.history({"simulated": msgspec.to_builtins(case), "name": test.name})
-    checkers: Mapping[str, Checker] = scenario.checkers(setting)
+    checkers: Mapping[str, Checker] = dict(scenario.checkers(setting))
     return Played(
         case=case,
         history=history,
-        verdict=compose(dict(checkers)).check(history),
+        verdict=compose(checkers).check(history),
+        checkers=checkers,
         outcome=outcome,
         points=dict(cluster.points),
         crashes=dict(cluster.crashes),
