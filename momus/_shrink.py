@@ -64,7 +64,7 @@ def run_shrink(
                 "file": str(path),
                 "replay": f"momus replay {path}",
                 "cause": msgspec.to_builtins(shrunk.cause),
-                "sentence": shrunk.result.sentence,
+                "sentence": shrunk.sentence,
                 "faults": faults,
                 "operations": operations,
                 "nodes": nodes,
@@ -109,7 +109,7 @@ def _lines(shrunk: Shrunk, path: Path) -> Iterator[str]:
     yield ""
     yield from (f"  {line}" for line in steps(shrunk.case))
     yield ""
-    yield f"  {printable(shrunk.result.sentence)}"
+    yield f"  {printable(shrunk.sentence)}"
     yield ""
     yield f"  momus replay {path}"
 

@@ -1,54 +1,84 @@
 """A smaller case that fails in the same way: fewer faults, operations and nodes, less time.
 
+The same way means: the same checker has the same kind of complaint, of several the one that was
+certain first; and where a known bug was switched on, it has none without that bug.
+
 What is left out changes everything that is drawn after it: messages take other times, and the
 failure may be gone though nothing it needs is missing.  So each smaller case is tried with the
 seed it has, and then with others; the case that comes out has the seed it failed with.  The
 smaller a case is, the quicker it is played, and the more seeds are tried.
 
-After the end is cut off, some very small cases are tried at once.  Then the search is greedy and
-goes in rounds until a round finds nothing more, first with few seeds and then with more.  It
-depends on the case alone, not on chance or on who plays; only the time limit can end it early,
-and then the smallest case so far is the answer.
+First the case is cut off at the moment from which on the failure is certain.  Then there are leaps
+(guesses that leave out most of it) and steps (which leave out a little), with few seeds, and where
+nothing fails any more with more seeds, level by level; after each success from the first level on,
+and again only until the moment.  When no step fails at the last level, nothing single can be left
+out.
+
+The answer depends on the case alone, not on chance or on who plays; only the time limit can end
+the search early, and then the smallest case so far is the answer.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from itertools import count, islice
+from typing import Final
 
+import msgspec
 from msgspec import structs
 
 from simulation import _smaller
+from simulation._leaps import FAR, leaps
+from simulation._moment import Moment, complaint_of, first_cause, moment_of
 from simulation._player import result_of_case
 from simulation._players import CASE_LIMIT_S, Players
 from simulation._registry import system_of
-from simulation._results import Cause, Result, result_of
-from simulation._running import play_case
+from simulation._results import Cause, Result, digest_of
+from simulation._running import Played, play_case
+from simulation._steps import ALL, FIRST, Rank, steps
+from simulation._trials import OutOfTime, Trials, key_of
 from simulation.scenario import Case, System
 
 TIME_LIMIT_S: Final = 120.0
-EFFORTS: Final = (400, 1600)
-"""So many operations are played to try one smaller case, in the first rounds and in later."""
+EFFORTS: Final = (20, 100, 500, 2500)
+"""So many operations are played to try one smaller case, at first and at each level after."""
 
-SEEDS_MIN, SEEDS_MAX = 3, 60
-"""At least and at most so many seeds, however many operations that are."""
+SEEDS_MAX: Final = 400
+"""At most so many seeds, however few operations that are."""
 
-T = TypeVar("T")
-Play = Callable[[Sequence[Case]], list[Result]]
+PARTS: Final = (4, 8, 32)
+"""In at most so many parts operations are left out at the first levels; one by one at the last."""
+
+STEPS_AHEAD: Final = 2
+"""Steps are tried with the seeds of the level after next: they are fewer, and likelier."""
+
+ROOM_S: Final = 1.0
+"""With other seeds things may happen a little later, after the last operation and healing."""
+
+_FAULT_COST: Final = 5
+"""A case without operations is no less work than one with so many."""
+
+_SLOW: Final = 20
+_SLOW_S: Final = 10.0
+"""What takes so many times as long as the first one, and s more, is taken to have no end."""
 
 
 @dataclass(frozen=True)
 class Shrunk:
     """What came of it: `first` is what the case gave, `result` what the smallest one gives.
 
+    Both fail by `cause`; `sentence` is what the smallest one is accused of.  So many `attempts`
+    (smaller cases) were tried in so many runs, `played`, in so many real `seconds`.
     `complete` if nothing smaller was found in the end, and not only no time was left.
     """
 
     first: Result
     result: Result
     cause: Cause
+    sentence: str
     attempts: int
     played: int
     seconds: float
@@ -76,167 +106,229 @@ def shrink(
 ) -> Shrunk:
     """The smallest case that is found within `time_limit_s`; `tell` is told of each on the way.
 
-    `efforts` are how many operations are played to try one smaller case, round by round.
+    It has been played more than once, and had the same history each time.
+    `efforts` are how many operations are played to try one smaller case, level by level.
     Without a `system` the one that the case names is played by processes, else in this one.
     Raises `NothingToShrink`, and ValueError for a case that the system does not have.
     """
     began = time.monotonic()
+    deadline = began + time_limit_s
     if system is not None:
-        given = system
-
-        def here(cases: Sequence[Case]) -> list[Result]:
-            return [result_of_case(each, given) for each in cases]
-
-        return _shrunk(case, system, _Search(here, 1, began + time_limit_s, efforts, tell), began)
+        first = _failing(result_of_case(case, system))
+        return _Search(system, system, first, deadline, efforts, tell).shrunk(began)
     with Players(jobs, case_limit_s=case_limit_s) as players:
-
-        def apart(cases: Sequence[Case]) -> list[Result]:
-            found = {result.case.seed: result for result in players.results(cases)}
-            return [found[each.seed] for each in cases]
-
-        search = _Search(apart, players.jobs, began + time_limit_s, efforts, tell)
-        return _shrunk(case, system_of(case.system), search, began)
+        first = _failing(next(players.results([case])))
+        players.case_limit_s = min(case_limit_s, _SLOW_S + _SLOW * first.seconds)
+        named = system_of(case.system)
+        return _Search(named, players, first, deadline, efforts, tell).shrunk(began)
 
 
-def _shrunk(case: Case, system: System, search: _Search, began: float) -> Shrunk:
-    [first] = search.play([case])
+def _failing(first: Result) -> Result:
     if first.ending == "valid":
         raise NothingToShrink("the case does not fail; there is nothing to shrink")
     if not first.events:
         raise NothingToShrink(f"the case {first.ending}, and leaves no history to shrink")
-    scenario = system.scenarios[case.scenario]
-    played = play_case(system, case)
-    again = result_of(played)
-    if again.digest != first.digest:
-        raise NothingToShrink(
-            "the case has another history each time, so nothing can be concluded from leaving "
-            "something out; does the system ask only its world for time and chance?"
-        )
-    search.begin(first)
-    complete = True
-    names = [f"n{i + 1}" for i in range(case.nodes or scenario.nodes)]
-    try:
-        search.to_explicit(_smaller.explicit(case, scenario, played.history))
-        search.quickly()
-        for effort in search.efforts:
-            search.effort = effort
-            while search.round(names):
-                pass
-    except _OutOfTime:
-        complete = False
-    seconds = time.monotonic() - began
-    smallest, cause = search.smallest, first.causes[0]
-    return Shrunk(first, smallest, cause, search.attempts, search.played, seconds, complete)
-
-
-class _OutOfTime(Exception):
-    """The time limit is over."""
+    return first
 
 
 class _Search:
-    """Invariant: `smallest` failed by the same cause as what was begun with."""
+    """Invariant: `smallest` failed by the same cause as what was begun with.
+
+    `moment` is when that was certain, if anybody knows.
+    """
 
     def __init__(
         self,
-        play: Play,
-        jobs: int,
+        system: System,
+        by: Players | System,
+        first: Result,
         deadline: float,
         efforts: Sequence[int],
         tell: Callable[[Result], object],
     ) -> None:
-        self.play = play
-        self.jobs = jobs
-        self.deadline = deadline
-        self.tell = tell
-        self.efforts = efforts
-        self.effort = efforts[0]
-        self.attempts = 0
-        self.played = 0
-
-    def begin(self, first: Result) -> None:
-        """This is the failure to keep."""
+        self.system = system
+        self.scenario = system.scenarios[first.case.scenario]
         self.smallest = self.first = first
+        self.cause = first.causes[0]
+        self.moment: Moment | None = None
+        self.efforts = efforts
+        self.attempts = 0
+        self.trials = Trials(by, self.same, deadline)
+        self.tell = tell
+        self._by_the_bug = False
+        self._last_s_max = math.inf
+        self._leapt: dict[int, int] = {}
+        self._stepped: Rank = FIRST
 
     @property
     def case(self) -> Case:
         """The smallest case so far."""
         return self.smallest.case
 
-    def to_explicit(self, case: Case) -> None:
-        """Go over to the case that says everything itself; else there is nothing to shrink."""
-        if not self.fails(case):
-            raise NothingToShrink("played again operation by operation, the case does not fail")
-
-    def quickly(self) -> None:
-        """Cut the end off, and try the smallest cases first."""
-        self.any_of(_smaller.without_the_end(self.case))
-        self.cut_the_end()
-        self.any_of(_smaller.little(self.case))
-
-    def round(self, names: Sequence[str]) -> bool:
-        """Try everything once; whether anything got smaller."""
-        before = _smaller.size_of(self.case)
-        self.any_of(_smaller.without_the_end(self.case))
-        self.cut_the_end()
-        self.any_of(_smaller.sooner(self.case))
-        self.leave_out(_smaller.units, _smaller.with_units)
-        self.leave_out(_smaller.all_asks, _smaller.with_asks)
-        now = self.case.nodes or len(names)
-        self.any_of(_smaller.with_nodes(self.case, names, count) for count in range(1, now))
-        self.any_of(_smaller.rounded(self.case))
-        self.any_of(_smaller.simpler(self.case))
-        return _smaller.size_of(self.case) < before
-
-    def any_of(self, candidates: Iterable[Case]) -> bool:
-        """Take the first candidate that fails, and is another case."""
-        return any(each != self.case and self.fails(each) for each in candidates)
-
-    def cut_the_end(self) -> None:
-        """Bisect where the load can be cut off: what comes before it stays as it is."""
-        if self.case.final_asks:
-            return
-        case = self.case
-        low, high = 0, len(case.asks or ())
-        while low < high:
-            middle = (low + high) // 2
-            if self.fails(_smaller.cut(case, middle), seeds_max=1):
-                high = middle
-            else:
-                low = middle + 1
-
-    def leave_out(
-        self, parts: Callable[[Case], list[T]], with_parts: Callable[[Case, list[T]], Case]
-    ) -> None:
-        """Leave out as many parts as possible: large pieces first, the last ones first."""
-        size = len(parts(self.case))
-        while size:
-            start = (len(parts(self.case)) - 1) // size * size
-            while start >= 0:
-                now = parts(self.case)
-                fewer = [*now[:start], *now[start + size :]]
-                if len(fewer) < len(now):
-                    self.fails(with_parts(self.case, fewer))
-                start -= size
-            size //= 2
-
-    def fails(self, case: Case, seeds_max: int = SEEDS_MAX) -> bool:
-        """Whether it fails by the same cause, with its own seed or another one."""
-        self.attempts += 1
-        count = self.effort // max(1, len(_smaller.all_asks(case)))
-        count = min(max(count, SEEDS_MIN), seeds_max)
-        seeds = [case.seed, *(seed for seed in range(count) if seed != case.seed)][:count]
-        while seeds:
-            if time.monotonic() >= self.deadline:
-                raise _OutOfTime
-            wave, seeds = seeds[: self.jobs], seeds[self.jobs :]
-            self.played += len(wave)
-            for result in self.play([structs.replace(case, seed=seed) for seed in wave]):
-                if self.same(result):
-                    self.smallest = result
-                    self.tell(result)
-                    return True
-        return False
-
     def same(self, result: Result) -> bool:
         """Whether a result is the failure that is to be kept."""
-        return result.ending == self.first.ending and self.first.causes[0] in result.causes
+        if result.ending != self.first.ending or self.cause not in result.causes:
+            return False
+        return not (self._by_the_bug and self._without_the_bug(result.case))
+
+    def _without_the_bug(self, case: Case) -> bool:
+        """Whether it fails in that way even without its bug, and thus for another reason."""
+        sound = result_of_case(structs.replace(case, bug=None), self.system)
+        return self.cause in sound.causes
+
+    def shrunk(self, began: float) -> Shrunk:
+        """Search until nothing smaller is found, or the time is over."""
+        played = self._replayed(self.first)
+        self.cause = first_cause(played, self.first.causes, self.scenario.concurrency)
+        self._by_the_bug = self.case.bug is not None and not self._without_the_bug(self.case)
+        complete = True
+        try:
+            self._say_everything(played)
+            level = 0
+            while level < len(self.efforts):
+                level = 0 if self._leap(level) or self._step(level) else level + 1
+        except OutOfTime:
+            complete = False
+        found = complaint_of(self._replayed(self.smallest), self.cause)
+        return Shrunk(
+            self.first,
+            self.smallest,
+            self.cause,
+            self.smallest.sentence if found is None else found.sentence,
+            self.attempts,
+            self.trials.played + 1,
+            time.monotonic() - began,
+            complete,
+        )
+
+    def _replayed(self, result: Result) -> Played:
+        """Its case once more, in this process; raises `NothingToShrink` if it is not the same."""
+        played = play_case(self.system, result.case)
+        if digest_of(played.history) != result.digest:
+            raise NothingToShrink(
+                "the case has another history each time, so nothing can be concluded from leaving "
+                "something out; does the system ask only its world for time and chance?"
+            )
+        return played
+
+    def _say_everything(self, played: Played) -> None:
+        """Go over to the case that says everything itself, with times for all of it if may be."""
+        history = played.history
+        for made in (_smaller.timed, _smaller.explicit):
+            found = self.trials.first([made(self.case, self.scenario, history)])
+            if found is not None:
+                self._last_s_max = _smaller.size_of(found.case)[3]
+                self._take(found)
+                return
+        raise NothingToShrink("played again operation by operation, the case does not fail")
+
+    def _leap(self, level: int) -> bool:
+        """Guess, unless that was done in vain with hardly more than this."""
+        weight = _smaller.weight_of(self.case)
+        if weight > FAR * self._leapt.get(level, math.inf):
+            return False
+        found = self._sieved(leaps(self.case, self.moment, level), level)
+        if found is None:
+            self._leapt[level] = weight
+            return False
+        self._stepped = FIRST
+        self._take(found)
+        return True
+
+    def _step(self, level: int) -> bool:
+        """Leave out a little."""
+        names = [f"n{i + 1}" for i in range(self.case.nodes or self.scenario.nodes)]
+        some = level < min(len(PARTS), len(self.efforts) - 1)
+        tried = steps(self.case, names, self._stepped, PARTS[level] if some else ALL)
+        found = self._sieved([step.case for step in tried], level + STEPS_AHEAD)
+        if found is None:
+            return False
+        as_found = key_of(structs.replace(found.case, seed=self.case.seed))
+        self._stepped = next(
+            step.rank for step in tried if key_of(self._with_room(step.case)) == as_found
+        )
+        self._take(found)
+        return True
+
+    def _sieved(self, cases: Sequence[Case], level: int) -> Result | None:
+        """The first that fails: all are tried with few seeds before any is with more."""
+        smaller = [self._with_room(case) for case in cases if self._is_smaller(case)]
+        self.attempts += len(smaller)
+        return self.trials.first(self._sieve(smaller, level))
+
+    def _with_room(self, case: Case) -> Case:
+        """A case with time in the end for what comes late; it is taken away again.
+
+        Where nothing is left out there is nothing to pay for it with.
+        """
+        *counts, last_s = _smaller.size_of(case)
+        if self.moment is None or counts == [*_smaller.size_of(self.case)[:3]]:
+            return case
+        if last_s + ROOM_S > self._last_s_max:
+            return case
+        return structs.replace(case, settle_s=(case.settle_s or 0.0) + ROOM_S)
+
+    def _sieve(self, cases: Sequence[Case], level: int) -> Iterator[Case]:
+        tried = [0] * len(cases)
+        for effort in self.efforts[: level + 1]:
+            for place, case in enumerate(cases):
+                many = seed_count(case, effort)
+                for seed in islice(seeds(case), tried[place], many):
+                    yield structs.replace(case, seed=seed)
+                tried[place] = max(many, tried[place])
+
+    def _take(self, found: Result) -> None:
+        """This is the smallest now, without what comes after its moment."""
+        while True:
+            moment = moment_of(self._replayed(found), self.cause, self.scenario.concurrency)
+            again = None if moment is None else self.trials.first(_until(found.case, moment))
+            if again is None or again.case == found.case or not self._is_smaller(again.case):
+                break
+            found = again
+        self.moment, self.smallest = moment, found
+        self.tell(found)
+
+    def _is_smaller(self, case: Case) -> bool:
+        """Whether there is less in a case than in the smallest, or the same and plainer.
+
+        For less it may take longer, but never longer than what all began with.
+        """
+        if self.case.asks is None:  # it does not say how large it is
+            return True
+        *counts, last_s = _smaller.size_of(case)
+        before = _smaller.size_of(self.case)[:3]
+        if counts == [*before]:
+            return _plainness(case) < _plainness(self.case)
+        return all(a <= b for a, b in zip(counts, before, strict=True)) and (
+            last_s <= self._last_s_max
+        )
+
+
+def _plainness(case: Case) -> tuple[int, float, int, bytes]:
+    """The less, the plainer is a case: fewer strikes, less time, less to write down."""
+    written = msgspec.json.encode((case.strikes, case.asks, case.final_asks))
+    return len(case.strikes or ()), _smaller.size_of(case)[3], len(written), written
+
+
+def _until(case: Case, moment: Moment) -> Iterator[Case]:
+    """The case with nothing after the moment, and with as much time as there was before it.
+
+    Without other operations to wait for, the end may come before what was to happen meanwhile.
+    """
+    settle_s = min(moment.settle_s, case.settle_s or 0.0)
+    shorter = _smaller.cut(case, moment.at_s, settle_s)
+    if shorter != case:
+        yield shorter
+        if _smaller.size_of(shorter)[:2] < _smaller.size_of(case)[:2]:
+            yield structs.replace(shorter, settle_s=settle_s + ROOM_S)
+
+
+def seeds(case: Case) -> Iterator[int]:
+    """Its own, and then all others."""
+    yield case.seed
+    yield from (seed for seed in count() if seed != case.seed)
+
+
+def seed_count(case: Case, effort: int) -> int:
+    """How many seeds a case is tried with, so that about `effort` operations are played."""
+    return min(max(1, effort // (_FAULT_COST + len(_smaller.all_asks(case)))), SEEDS_MAX)

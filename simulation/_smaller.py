@@ -1,13 +1,14 @@
-"""Cases that are smaller than another one: pure functions, each of which may change what happens.
+"""What a case consists of, and the case with less of it: pure functions.
 
 A case can only be made smaller where it says everything itself.  `explicit` takes from a
-recorded run what its clients asked and its nemesis ordered, and when.
+recorded run what its clients asked and its nemesis ordered, and when; `timed` also gives what was
+done in the end a time of its own, so that all of it can be treated alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from msgspec import structs
 
@@ -17,8 +18,6 @@ from simulation.scenario import Ask, Case, Scenario, Strike
 Unit: TypeAlias = tuple[Strike, ...]
 """Strikes that belong together: a fault's start and its stop."""
 
-GAPS_S: Final = (0.0, 0.001, 0.01, 0.05, 0.2, 1.0)
-WINDOWS: Final = (3, 6, 12, 24, 48)
 _START, _STOP = "start-", "stop-"
 
 
@@ -40,6 +39,22 @@ def explicit(case: Case, scenario: Scenario, history: History) -> Case:
         strikes=tuple(Strike(event.time / 1e9, event.f, event.value) for event in orders),
         asks=_asks([each for each in asked if each.time < until_ns], scenario),
         final_asks=_asks([each for each in asked if each.time >= until_ns], scenario),
+    )
+
+
+def timed(case: Case, scenario: Scenario, history: History) -> Case:
+    """The same, with nothing left for the end: the last healing and what came after have times."""
+    orders = [event for event in history.of_process(NEMESIS) if event.type == "invoke"]
+    asked = [event for event in history.clients() if event.type == "invoke"]
+    return structs.replace(
+        case,
+        nodes=case.nodes or scenario.nodes,
+        operations=None,
+        time_limit_s=None,
+        settle_s=0.0,
+        strikes=tuple(Strike(event.time / 1e9, event.f, event.value) for event in orders),
+        asks=_asks(asked, scenario),
+        final_asks=(),
     )
 
 
@@ -101,39 +116,26 @@ def with_asks(case: Case, kept: Sequence[tuple[bool, Ask]]) -> Case:
     )
 
 
-def without_the_end(case: Case) -> Iterator[Case]:
-    """The case cut off: without the last operations and the rest before them, and earlier.
+def cut(case: Case, end_s: float, settle_s: float = 0.0) -> Case:
+    """The case without what begins after this time, and with nothing to do in the end.
 
-    What happened before the cut happens just the same, so this never changes a seed's luck.
+    What happens until then happens just the same.
     """
-    yield structs.replace(case, settle_s=0.0, final_asks=())
-    yield structs.replace(case, settle_s=0.0)
+    return structs.replace(
+        case,
+        asks=tuple(each for each in case.asks or () if each.at_s <= end_s),
+        strikes=tuple(each for each in case.strikes or () if each.at_s <= end_s),
+        settle_s=settle_s,
+        final_asks=(),
+    )
 
 
-def cut(case: Case, asks: int) -> Case:
-    """The case with the first `asks` operations of its load, and the strikes until then."""
-    kept = (case.asks or ())[:asks]
-    end_s = kept[-1].at_s if kept else 0.0
-    strikes = tuple(each for each in case.strikes or () if each.at_s <= end_s)
-    return structs.replace(case, asks=kept, strikes=strikes)
-
-
-def little(case: Case) -> Iterator[Case]:
-    """Only the last few operations, close together, with no, the last or all of the faults.
-
-    Such a case is played in no time, so that it can be tried with many seeds.
-    """
-    asks, every = all_asks(case), units(case)
-    for count in WINDOWS:
-        if count >= len(asks):
-            return
-        few = with_asks(case, asks[-count:])
-        for struck in ([], every[-1:], every) if len(every) > 1 else ([], every):
-            for gap_s in (0.0, 0.004, 0.03):
-                yield _closer(with_units(few, struck), gap_s)
-
-
-# Fewer nodes, shorter times, simpler values.
+def without_strike(case: Case) -> Iterator[Case]:
+    """The case without one of its strikes that end a fault; then it lasts until all is healed."""
+    strikes = case.strikes or ()
+    for place, strike in enumerate(strikes):
+        if strike.f.startswith(_STOP):
+            yield structs.replace(case, strikes=strikes[:place] + strikes[place + 1 :])
 
 
 def with_nodes(case: Case, names: Sequence[str], count: int) -> Case:
@@ -172,87 +174,20 @@ def _empty(before: Json, after: Json) -> bool:
     return any(before.get(part) and not after.get(part) for part in ("targets", "grudge"))
 
 
-def sooner(case: Case) -> Iterator[Case]:
-    """The case with shorter waits in between: the shortest first."""
-    for gap_s in GAPS_S:
-        yield _closer(case, gap_s)
-
-
-def _closer(case: Case, gap_s: float) -> Case:
-    return _retimed(case, _shortened(_times(case), gap_s))
-
-
-def rounded(case: Case) -> Iterator[Case]:
-    """The case at times that are easier to read."""
-    for digits in (1, 2, 3, 4):
-        yield _retimed(case, {at_s: round(at_s, digits) for at_s in _times(case)})
-
-
-def _times(case: Case) -> list[float]:
+def times(case: Case) -> list[float]:
+    """The times at which something is asked or ordered, in s, each once."""
     told = [*(each.at_s for each in case.asks or ()), *(each.at_s for each in case.strikes or ())]
     return sorted(set(told))
-
-
-def _shortened(times: Sequence[float], gap_s: float) -> dict[float, float]:
-    now_s = before_s = 0.0
-    found: dict[float, float] = {}
-    for at_s in times:
-        now_s += min(gap_s, at_s - before_s)
-        before_s = at_s
-        found[at_s] = round(now_s, 9)
-    return found
-
-
-def _retimed(case: Case, times: dict[float, float]) -> Case:
-    return structs.replace(
-        case,
-        asks=tuple(structs.replace(each, at_s=times[each.at_s]) for each in case.asks or ()),
-        strikes=tuple(structs.replace(each, at_s=times[each.at_s]) for each in case.strikes or ()),
-    )
-
-
-def simpler(case: Case) -> Iterator[Case]:
-    """The case with the numbers and texts in its operations renamed: 1, 2, 3, and "a", "b", "c".
-
-    The same value stays the same everywhere, and another one another.
-    """
-    numbers: dict[int, int] = {}
-    texts: dict[str, str] = {}
-
-    def number(value: int) -> int:
-        return numbers.setdefault(value, len(numbers) + 1)
-
-    def text(value: str) -> str:
-        return texts.setdefault(value, chr(ord("a") + len(texts) % 26) * (1 + len(texts) // 26))
-
-    yield _renamed(case, number, text)
-    yield _renamed(case, number, lambda value: value)
-
-
-def _renamed(case: Case, number: Callable[[int], int], text: Callable[[str], str]) -> Case:
-    def renamed(value: Any) -> Any:
-        match value:
-            case bool():
-                return value
-            case int():
-                return number(value)
-            case str():
-                return text(value)
-            case list() | tuple():
-                return [renamed(each) for each in value]
-            case dict():
-                return {key: renamed(each) for key, each in value.items()}
-            case _:
-                return value
-
-    return with_asks(
-        case,
-        [(last, structs.replace(ask, value=renamed(ask.value))) for last, ask in all_asks(case)],
-    )
 
 
 def size_of(case: Case) -> tuple[int, int, int, float]:
     """Faults, operations, nodes and the time of the last that is told."""
     faults = sum(each.f.startswith(_START) for each in case.strikes or ())
-    last_s = max(_times(case), default=0.0) + (case.settle_s or 0.0)
+    last_s = max(times(case), default=0.0) + (case.settle_s or 0.0)
     return faults, len(all_asks(case)), case.nodes or 0, round(last_s, 6)
+
+
+def weight_of(case: Case) -> int:
+    """How much there is to read in a case: a fault counts for as much as four operations."""
+    faults, operations, _, _ = size_of(case)
+    return 4 * faults + operations

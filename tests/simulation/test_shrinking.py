@@ -2,115 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 
 from simulation import (
-    Ask,
     Case,
     NothingToShrink,
-    Strike,
+    Result,
+    Shrunk,
     digest_of,
     play_case,
     result_of,
     shrink,
     size_of,
 )
-from simulation import _smaller as smaller
+from simulation._shrinking import seed_count, seeds
 from simulation.register import SYSTEM
+from tests.simulation.drawn import CASE, WRITES, Drawn
 
 FAILING = Case("register", "crash", 0, "no-sync")
-PARTITION = Strike(1.0, "start-partition", {"grudge": {"n1": ["n2", "n3"], "n3": ["n1"]}})
-
-SAID = Case(
-    "register",
-    "crash",
-    7,
-    nodes=3,
-    strikes=(
-        Strike(0.5, "start-crash", {"targets": ["n1", "n3"], "choice": "majority"}),
-        PARTITION,
-        Strike(1.5, "stop-crash"),
-        Strike(2.5, "stop-partition"),
-        Strike(3.0, "stop-crash"),
-    ),
-    settle_s=1.0,
-    asks=(
-        Ask(0.25, 0, "write", None, 700),
-        Ask(2.25, 1, "cas", None, [700, 9000]),
-        Ask(4.25, 1, "read"),
-    ),
-    final_asks=(Ask(5.0, 2, "write", None, 9000),),
-)
-
-
-def test_a_recorded_run_is_played_again_operation_by_operation() -> None:
-    played = play_case(SYSTEM, FAILING)
-    again = smaller.explicit(FAILING, SYSTEM.scenarios["crash"], played.history)
-    assert len(smaller.all_asks(again)) == result_of(played).operations
-    assert again.final_asks
-    assert len(again.final_asks) == 3
-    assert size_of(again)[0] == result_of(played).faults
-    history = play_case(SYSTEM, again).history
-    assert [(e.time, e.f, e.value) for e in history.clients()][:200] == [
-        (e.time, e.f, e.value) for e in played.history.clients()
-    ][:200]
-
-
-def test_a_start_and_its_stop_belong_together() -> None:
-    crash, partition, lonely = smaller.units(SAID)
-    assert [each.f for each in crash] == ["start-crash", "stop-crash"]
-    assert [each.f for each in partition] == ["start-partition", "stop-partition"]
-    assert [each.f for each in lonely] == ["stop-crash"]
-    assert smaller.with_units(SAID, [partition, crash, lonely]) == SAID
-
-
-def test_with_fewer_nodes_the_others_are_struck_no_more() -> None:
-    two = smaller.with_nodes(SAID, ["n1", "n2", "n3"], 2)
-    assert two.nodes == 2
-    values = {each.f: each.value for each in two.strikes or () if each.value}
-    assert values["start-crash"] == {"targets": ["n1"], "choice": "majority"}
-    assert values["start-partition"] == {"grudge": {"n1": ["n2"]}}
-    one = smaller.with_nodes(SAID, ["n2", "n1", "n3"], 1)
-    assert [each.f for each in one.strikes or ()] == ["stop-crash"]
-
-
-def times(case: Case) -> list[float]:
-    asked = [each.at_s for each in case.asks or ()]
-    return asked + [each.at_s for each in case.strikes or ()]
-
-
-def test_waits_get_shorter_and_the_order_stays() -> None:
-    places = [place for _, place in sorted((at_s, i) for i, at_s in enumerate(times(SAID)))]
-    for case in (*smaller.sooner(SAID), *smaller.rounded(SAID)):
-        now = times(case)
-        assert [now[place] for place in places] == sorted(now)
-        assert size_of(case)[3] <= size_of(SAID)[3] + 0.1
-    assert [each.at_s for each in next(smaller.sooner(SAID)).asks or ()] == [0.0, 0.0, 0.0]
-
-
-def test_values_become_simple_and_equal_ones_stay_equal() -> None:
-    case = next(smaller.simpler(SAID))
-    assert [ask.value for _, ask in smaller.all_asks(case)] == [1, [1, 2], None, 2]
-
-
-def test_what_comes_before_a_cut_happens_just_the_same() -> None:
-    played = play_case(SYSTEM, FAILING)
-    whole = smaller.explicit(FAILING, SYSTEM.scenarios["crash"], played.history)
-    whole = structs.replace(whole, final_asks=(), settle_s=0.0)
-    cut = smaller.cut(whole, 20)
-    end_ns = round((cut.asks or ())[-1].at_s * 1e9)
-    events = [
-        [(e.time, e.process, e.type, e.f, e.value) for e in play_case(SYSTEM, case).history]
-        for case in (whole, cut)
-    ]
-    before = [[event for event in each if event[0] <= end_ns] for each in events]
-    assert before[0] == before[1]
+EFFORTS = (10, 30)
 
 
 def test_a_failure_shrinks_to_a_few_operations_and_is_replayed() -> None:
     short = structs.replace(FAILING, time_limit_s=0.6)
-    shrunk = shrink(short, SYSTEM, time_limit_s=600, efforts=(40,))
+    shrunk = shrink(short, SYSTEM, time_limit_s=600, efforts=(20, 100))
     faults, operations, nodes, _ = size_of(shrunk.case)
     assert faults <= 3
     assert operations <= 20
@@ -130,3 +52,74 @@ def test_when_the_time_is_over_the_smallest_so_far_is_the_answer() -> None:
     shrunk = shrink(FAILING, SYSTEM, time_limit_s=0.0)
     assert not shrunk.complete
     assert shrunk.case == FAILING
+
+
+def without_one(case: Case) -> Iterator[Case]:
+    """The case without one thing that is asked, or one fault with its end."""
+    asks, strikes = case.asks or (), case.strikes or ()
+    assert not case.final_asks
+    for place in range(len(asks)):
+        yield structs.replace(case, asks=asks[:place] + asks[place + 1 :])
+    for place, strike in enumerate(strikes):
+        if strike.f.startswith("start-"):
+            end = strike.f.replace("start-", "stop-")
+            ends = [i for i, each in enumerate(strikes) if i > place and each.f == end]
+            gone = {place, *ends[:1]}
+            yield structs.replace(
+                case, strikes=tuple(each for i, each in enumerate(strikes) if i not in gone)
+            )
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    needed=st.sets(st.integers(0, WRITES - 1), max_size=4),
+    faults=st.sets(st.sampled_from(["kill", "pause"])),
+    luck=st.sampled_from([1, 1, 2, 5]),
+    seed=st.integers(0, 1000),
+)
+def test_what_is_left_fails_in_the_same_way_and_nothing_single_can_be_left_out(
+    needed: set[int], faults: set[str], luck: int, seed: int
+) -> None:
+    system = Drawn(frozenset(needed), frozenset(faults), luck)
+    lucky = next(each for each in range(seed, seed + 60) if system.lucky(each, WRITES))
+    case = structs.replace(CASE, seed=lucky)
+    first = result_of(play_case(system, case))
+    assert first.ending == "invalid"
+    shrunk = shrink(case, system, time_limit_s=600, efforts=EFFORTS)
+    assert shrunk.complete
+    assert shrunk.cause == first.causes[0]
+    again = result_of(play_case(system, shrunk.case))
+    assert again.digest == shrunk.result.digest
+    assert shrunk.cause in again.causes
+    before = (first.faults, first.operations, 3)
+    assert all(now <= was for now, was in zip(size_of(shrunk.case)[:3], before, strict=True))
+    for smaller in without_one(shrunk.case):
+        many = seed_count(smaller, EFFORTS[-1])
+        for tried in islice(seeds(smaller), many):
+            found = result_of(play_case(system, structs.replace(smaller, seed=tried)))
+            assert shrunk.cause not in found.causes
+    if luck == 1:
+        assert size_of(shrunk.case)[:2] == (len(faults), len(needed))
+
+
+def test_whoever_plays_the_smallest_case_is_the_same() -> None:
+    short = structs.replace(FAILING, time_limit_s=0.5)
+    found: list[Shrunk] = [
+        shrink(short, SYSTEM, time_limit_s=600, efforts=(10, 20)),
+        shrink(short, time_limit_s=600, efforts=(10, 20), jobs=2),
+    ]
+    assert found[0].complete
+    assert found[1].complete
+    here, there = (msgspec.json.encode(each.case) for each in found)
+    assert here == there
+    assert found[0].result.digest == found[1].result.digest
+
+
+def test_each_case_on_the_way_fails_in_the_same_way() -> None:
+    told: list[Result] = []
+    shrink(CASE, Drawn(frozenset({3}), frozenset({"kill"}), 1), efforts=(10,), tell=told.append)
+    assert len(told) > 2
+    causes = {result.causes[0] for result in told}
+    assert len(causes) == 1
+    sizes = [size_of(result.case)[:3] for result in told]
+    assert sizes == sorted(sizes, reverse=True)
