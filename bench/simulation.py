@@ -2,8 +2,9 @@
 
 Five nodes send messages to each other as fast as they are answered: handled by callbacks, by a
 task for each message, and by a task that syncs its disk; and the time goes by with five nodes
-that only keep timers.  What counts is messages that arrived per second of processor time, so
-that neighbours on the machine do not.
+that only keep timers.  Then raftkv on five nodes, with 500 operations a second from twenty clients
+and without any, history and verdict included.  What counts is messages that arrived, or virtual
+seconds that went by, per second of processor time, so that neighbours on the machine do not.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import json
 import pstats
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
-from simulation import Program, SimulatedCluster, World, run
+from simulation import Case, Program, SimulatedCluster, World, play_case, run
+from simulation.raftkv import SYSTEM
 
 NODES: Final = tuple(f"n{i + 1}" for i in range(5))
 _BALLS: Final = 4
 """Messages under way from each node to each other."""
 _MESSAGE: Final = b"x" * 100
 _ROUNDS: Final = 3
+_CLIENTS: Final = 20
 
 
 async def callbacks(world: World) -> None:
@@ -93,6 +97,37 @@ def played(program: Program, virtual_s: float) -> tuple[int, float]:
     return run(play())
 
 
+class _OneScenario:
+    """Five nodes of raftkv where nothing breaks, so many operations a second, and `reads`."""
+
+    name, bugs, points = SYSTEM.name, SYSTEM.bugs, SYSTEM.points
+    program, client = staticmethod(SYSTEM.program), staticmethod(SYSTEM.client)
+
+    def __init__(self, rate_hz: float, reads: str, virtual_s: float) -> None:
+        calm = replace(
+            SYSTEM.scenarios["calm"],
+            nodes=5,
+            concurrency=_CLIENTS,
+            rate_hz=rate_hz,
+            time_limit_s=virtual_s,
+            options={"reads": reads},
+        )
+        idle = replace(calm, load=lambda _: None, settle_s=virtual_s, rate_hz=None)
+        self.scenarios = {"calm": calm if rate_hz else idle}
+
+
+def times_real_time(rate_hz: float, reads: str, virtual_s: float) -> float:
+    """Virtual seconds of raftkv per second of processor time."""
+    system = _OneScenario(rate_hz, reads, virtual_s)
+    began = time.process_time()
+    run_ = play_case(system, Case(SYSTEM.name, "calm", 0))
+    spent = time.process_time() - began
+    wanted = True if rate_hz else "unknown"  # nothing was asked, so there is nothing to judge
+    if run_.verdict.valid != wanted or run_.virtual_s < virtual_s:
+        raise RuntimeError(f"this was not the run to measure: {run_.verdict}")
+    return run_.virtual_s / spent
+
+
 ROWS: Final[dict[str, tuple[Program, float]]] = {
     "callbacks": (callbacks, 1.0),
     "tasks": (tasks, 1.0),
@@ -114,7 +149,11 @@ def main() -> None:
     for name, (program, virtual_s) in ROWS.items():
         found[f"{name}, messages/s"] = _median(lambda: _rate(*played(program, virtual_s)))  # noqa: B023
     found["timers, virtual s/s"] = _median(lambda: 20 / played(timers, 20.0)[1])
-    print(json.dumps({name: round(value) for name, value in found.items()}, indent=2))
+    for reads in ("index", "lease"):
+        name = f"raftkv, 500 operations/s, reads by {reads}, virtual s/s"
+        found[name] = _median(lambda: times_real_time(500.0, reads, 10.0))  # noqa: B023
+    found["raftkv, idle, virtual s/s"] = _median(lambda: times_real_time(0.0, "index", 60.0))
+    print(json.dumps({name: round(value, 1) for name, value in found.items()}, indent=2))
 
 
 def _rate(messages: int, seconds: float) -> float:
