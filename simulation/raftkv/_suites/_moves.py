@@ -27,6 +27,7 @@ POINTS: Final = (
     "mid migration: source closed",
     "mid migration: target active",
 )
+SOON: Final[dict[str, Any]] = {"spread_s": 0.03, "lasting": (0.9, 1.1)}
 ON_TIME: Final[dict[str, Any]] = {"spread_s": 0.0, "lasting": (1.0, 1.0)}
 PRIMARY: Final = at(targets.primaries)
 ALONE: Final = cut("leader alone", leader_alone)
@@ -119,6 +120,22 @@ MOVES: Final[tuple[Scenario, ...]] = (
         ),
         nodes=5,
         options=SHARDED,
+        makes={"move": lambda cluster: orders.move(cluster, 2)},
+    ),
+    story(
+        "answers-lost-in-moves",
+        "Answers get lost while shards move, and clients ask again where the shard has gone.",
+        *again(
+            5,
+            1.5,
+            trouble("packet-loss", at(targets.all, loss=0.3), 0.8, 0.5, **SOON),
+            trouble("move", MOVE, 0.85, 0.6, **SOON),
+        ),
+        nodes=5,
+        options=SHARDED,
+        keys=3,
+        rate_hz=100.0,
+        concurrency=10,
         makes={"move": lambda cluster: orders.move(cluster, 2)},
     ),
     story(
