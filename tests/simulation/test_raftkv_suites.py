@@ -35,21 +35,3 @@ def test_every_story_says_in_a_sentence_what_it_is_about() -> None:
     for name, scenario in SUITES.items():
         assert scenario.name == name
         assert scenario.sentence.endswith(".")
-
-
-FOUND = [
-    ("ack-before-majority", "uncommitted-entries", "linearizable"),
-    ("dual-primary-after-heal", "isolated-leader", "at-most-one-primary"),
-    ("foreign-shard-replayed", "rebalance", "no-foreign-replay"),
-    ("migrating-in-accepts-write", "rebalance", "migrating-in-never-accepts"),
-    ("term-goes-back-after-restart", "restart-after-leader-changes", "terms-never-go-back"),
-]
-
-
-@pytest.mark.parametrize(("bug", "scenario", "checker"), FOUND)
-def test_a_story_finds_a_bug_and_names_what_broke(bug: str, scenario: str, checker: str) -> None:
-    for seed in range(30):
-        verdict = play(scenario, seed, bug).verdict
-        if verdict.valid is False and verdict.parts[checker].valid is False:
-            return
-    pytest.fail(f"{scenario} finds {bug} by {checker} with none of 30 seeds")
