@@ -13,7 +13,6 @@ Everything here blocks, and is meant to run in worker threads; every wait has a 
 from __future__ import annotations
 
 import secrets
-import select
 import shlex
 import threading
 import time
@@ -31,14 +30,36 @@ _LOOK_EVERY_S: Final = 0.5
 """How soon a cancellation is noticed."""
 
 
+class _Arrival:
+    """Something has come since we last looked: told by paramiko's buffers, taken back by us alone.
+
+    Paramiko's own descriptor (`Channel.fileno`) is set by its thread and cleared by ours without
+    a lock.  What came on one stream just as we had emptied the other stayed unannounced then: of
+    25,000 commands with output on both, 90 were waited for in vain.
+    """
+
+    def __init__(self) -> None:
+        self._come = threading.Event()
+        self.set = self._come.set
+
+    def clear(self) -> None:
+        """A buffer is empty; that says nothing of the other one."""
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something has come; from here on whatever comes is something new."""
+        self._come.wait(timeout_s)
+        self._come.clear()
+
+
 class Lane:
     """A remote ``sh`` that runs one command at a time."""
 
     def __init__(self, channel: paramiko.Channel, deadline: float) -> None:
         self._channel = channel
         self._word = secrets.token_hex(16).encode()
-        self._arrival = select.poll()  # not select(), which knows no descriptors above 1023
-        self._arrival.register(channel.fileno(), select.POLLIN)
+        self._arrival = _Arrival()
+        channel.in_buffer.set_event(self._arrival)  # type: ignore[arg-type]
+        channel.in_stderr_buffer.set_event(self._arrival)  # type: ignore[arg-type]
         channel.exec_command("exec sh")
         hello = f"PATH=$PATH:{SBIN}; export PATH; printf '%s %s\\n' {self._word.decode()} $$\n"
         channel.settimeout(max(deadline - time.monotonic(), 0.1))
@@ -82,8 +103,7 @@ class Lane:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        if not self._arrival.poll(1000 * min(left, _LOOK_EVERY_S)):
-            return
+        self._arrival.wait(min(left, _LOOK_EVERY_S))
         got = False
         while self._channel.recv_ready():
             out += self._channel.recv(_CHUNK)
