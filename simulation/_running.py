@@ -56,6 +56,10 @@ class Played:
     seconds: float
     virtual_s: float
 
+    def __repr__(self) -> str:
+        """Short, for asyncio writes down the answer of whoever it has run, and so does pytest."""
+        return f"<{self.case}: {len(self.history)} events, {self.verdict.valid}>"
+
 
 def play_case(system: System, case: Case) -> Played:
     """Play a case and judge it.  Raises ValueError for one that the system does not have."""

@@ -48,3 +48,11 @@ def test_a_bug_is_found_by_what_it_breaks(scenario: str, bug: str, checker: str)
 def test_a_bug_that_it_does_not_have_is_refused() -> None:
     with pytest.raises(ValueError, match="the register has no bug 'no-brakes'; it has no-sync"):
         played("calm", 0, "no-brakes")
+
+
+def test_a_run_says_of_itself_what_it_was_and_not_all_it_recorded() -> None:
+    found = played("calm", 3)
+    said = repr(found)
+    assert said.endswith(f"{len(found.history)} events, True>")
+    assert "'calm'" in said
+    assert len(said) < 400
