@@ -131,7 +131,8 @@ class Raft:
             self.leading.tick(now)
         elif self.me in self.config.members:
             self._stand(now, pre=True)
-        else:
+        else:  # not a member any more: whoever led then may have been sent away, too
+            self.known = None
             self.deadline = now + self._patience()
 
     def step(self, now: float, sender: str, message: Raftish) -> None:

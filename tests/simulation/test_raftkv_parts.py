@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from random import Random
 
 import msgspec
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from simulation.raftkv._log import Log
 from simulation.raftkv._messages import Append, Config, Entry, decode, encode
+from simulation.raftkv._raft import Raft
+from simulation.raftkv._records import Hard
 from simulation.raftkv._shard import (
     ACTIVE,
     INSTALLED,
@@ -21,6 +24,7 @@ from simulation.raftkv._shard import (
     Shard,
     encoded,
 )
+from simulation.raftkv._timing import Timing
 
 NAMES = ("n1", "n2", "n3", "n4", "n5")
 VOTERS = st.sets(st.sampled_from(NAMES), min_size=1).map(lambda names: tuple(sorted(names)))
@@ -108,3 +112,17 @@ def test_a_frozen_shard_refuses_writes_and_its_copy_accepts_them_once_active() -
     assert target.apply(1, encoded(Command("activate"))) == ACTIVE
     assert target.apply(1, write("a", 1, 10)) is True
     assert target.read("k") == 10
+
+
+def test_who_was_sent_away_forgets_who_led() -> None:
+    raft = Raft(
+        "n4", "s1.1", Hard("s1.1", 4, ""), Log(), Config(("n1", "n2", "n3")),
+        timing=Timing(), random=Random(0), now=0.0, wall=lambda: 0.0,
+    )  # fmt: skip
+    raft.step(0.1, "n3", Append("s1.1", 4, 0, 0, [], 0, 1))
+    knew = [raft.known]
+    for now in (raft.deadline - 0.001, raft.deadline):
+        raft.tick(now)
+        knew.append(raft.known)
+    assert knew == ["n3", "n3", None]  # n3 may be gone, too, and clients would go round in circles
+    assert raft.role == "follower"

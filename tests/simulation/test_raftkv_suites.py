@@ -31,6 +31,11 @@ def test_raftkv_keeps_its_promises_for_hundreds_of_seeds_in(scenario: str) -> No
         assert shown(played).valid is True, (played.case, played.verdict)
 
 
+def test_clients_find_the_leader_though_who_was_sent_away_remembers_another() -> None:
+    played = play("membership-changes", seed=368)  # n4 sent them to n3, and n3 to n4
+    assert shown(played).valid is True, played.verdict
+
+
 def test_every_story_says_in_a_sentence_what_it_is_about() -> None:
     for name, scenario in SUITES.items():
         assert scenario.name == name
