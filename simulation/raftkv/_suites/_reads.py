@@ -32,6 +32,7 @@ READS: Final[tuple[Scenario, ...]] = (
         trouble("pause", PRIMARY, at_s=6.6, lasts_s=0.8),
         options={**FOLLOWERS_READ, **SMALL},
         also={"recovered-followers-serve": recovered_followers_serve()},
+        concurrency=9,  # three at each node, so that somebody reads where the follower comes back
         time_limit_s=9.0,
     ),
     story(
