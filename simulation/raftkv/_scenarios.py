@@ -79,6 +79,19 @@ def _clock_jumps(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa
     return script(steps)
 
 
+def _primary_ends(
+    at_s: float, down_s: float, crash: Json, between_s: tuple[float, float]
+) -> list[tuple[float, str, Json]]:
+    """It is down for `down_s`; from then and until then, in s, power may be lost at a point."""
+    from_s, until_s = between_s
+    return [
+        (at_s, "start-kill", {"targets": "primaries"}),
+        (at_s + down_s, "stop-kill", None),
+        (at_s + from_s, "start-crash-point", crash),
+        (at_s + until_s, "stop-crash-point", None),
+    ]
+
+
 def _voters_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noqa: ARG001
     """The primary ends for a moment; and in the election that follows, somebody who votes."""
     random = Random(f"{setting.case.seed}/voters")
@@ -90,12 +103,7 @@ def _voters_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # noq
             "point": random.choice(VOTE_POINTS),
             "nth": 1,
         }
-        steps += [
-            (at_s, "start-kill", {"targets": "primaries"}),
-            (at_s + 0.02, "stop-kill", None),
-            (at_s + 0.04, "start-crash-point", voter),
-            (at_s + 0.05, "stop-crash-point", None),
-        ]
+        steps += _primary_ends(at_s, 0.02, voter, (0.04, 0.05))
     return script(steps)
 
 
@@ -106,12 +114,7 @@ def _keepers_crash(setting: Setting, chosen: Sequence[Fault]) -> Liftable:  # no
     for number, name in enumerate(random.sample(KEEPING_POINTS, len(KEEPING_POINTS))):
         at_s = 0.6 + 1.4 * number
         point = {"targets": "all", "point": name, "nth": 1}
-        steps += [
-            (at_s, "start-kill", {"targets": "primaries"}),
-            (at_s + 0.05, "stop-kill", None),
-            (at_s + 0.05, "start-crash-point", point),
-            (at_s + 1.0, "stop-crash-point", None),
-        ]
+        steps += _primary_ends(at_s, 0.05, point, (0.05, 1.0))
     return script(steps)
 
 
