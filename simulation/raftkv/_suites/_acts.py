@@ -1,4 +1,4 @@
-"""Rare coincidences, acted out: what chance brings once in a hundred runs comes in every third.
+"""Rare coincidences, acted out: what chance brings once in a hundred runs comes in every fourth.
 
 *Figure 8* of the Raft paper shows why nobody may commit by counting alone.  A leader is cut off and
 takes writes that nobody else gets.  Another is elected by a voter that dies right then, so it, too,
@@ -19,13 +19,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 from nemesis import Grudge, targets
 from simulation import faults
 from simulation.raftkv import _faults as orders
 from simulation.raftkv._suites._load import bursts
-from simulation.raftkv._suites._story import Trouble, again, story, trouble
+from simulation.raftkv._suites._story import ON_TIME, Trouble, again, story, trouble
 from simulation.raftkv._suites._whom import (
     Choose,
     at,
@@ -44,7 +44,6 @@ VOTED: Final = ("after vote sent",)
 FIGURE_EIGHT_S: Final = 3.0
 VOTES_S: Final = 1.5
 HAND_OVER_S: Final = 2.0
-TO_THE_MS: Final[dict[str, Any]] = {"spread_s": 0.0, "lasting": (1.0, 1.0)}
 
 
 def _soon(fault: str, whom: Choose, at_s: float, lasts_s: float) -> Trouble:
@@ -92,9 +91,9 @@ ACTS: Final[tuple[Scenario, ...]] = (
         *again(
             5,
             VOTES_S,
-            trouble("partition", cut("leader between", leader_between), 0.8, 0.9, **TO_THE_MS),
-            trouble("kill", LEADER, 0.82, 0.03, **TO_THE_MS),
-            trouble("packet-delay", at(followers(1), direction="to"), 0.825, 0.8, **TO_THE_MS),
+            trouble("partition", cut("leader between", leader_between), 0.8, 0.9, **ON_TIME),
+            trouble("kill", LEADER, 0.82, 0.03, **ON_TIME),
+            trouble("packet-delay", at(followers(1), direction="to"), 0.825, 0.8, **ON_TIME),
             trouble("pause", at(followers(1)), 0.83, 0.4, spread_s=0.01, lasting=(0.95, 1.05)),
         ),
         time_limit_s=5 * VOTES_S + 0.5,

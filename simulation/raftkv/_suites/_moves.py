@@ -7,7 +7,7 @@ from typing import Any, Final
 from nemesis import targets
 from simulation import faults
 from simulation.raftkv import _faults as orders
-from simulation.raftkv._suites._story import SLOW, again, story, trouble
+from simulation.raftkv._suites._story import ON_TIME, SLOW, again, story, trouble
 from simulation.raftkv._suites._whom import (
     at,
     at_point,
@@ -28,7 +28,6 @@ POINTS: Final = (
     "mid migration: target active",
 )
 SOON: Final[dict[str, Any]] = {"spread_s": 0.03, "lasting": (0.9, 1.1)}
-ON_TIME: Final[dict[str, Any]] = {"spread_s": 0.0, "lasting": (1.0, 1.0)}
 PRIMARY: Final = at(targets.primaries)
 ALONE: Final = cut("leader alone", leader_alone)
 

@@ -40,6 +40,9 @@ from simulation.scenario import Scenario, Setting
 
 SPREAD_S: Final = 0.4
 LASTING: Final = (0.5, 1.5)
+ON_TIME: Final[dict[str, Any]] = {"spread_s": 0.0, "lasting": (1.0, 1.0)}
+"""For a trouble whose times do not vary."""
+
 RECOVERY_S: Final = 3.0
 AFTER_S: Final = 3.3
 SLOW: Final = Weather(delay_s=0.001, jitter_s=0.02)
