@@ -34,8 +34,8 @@ class _Arrival:
     """Something has come since we last looked: told by paramiko's buffers, taken back by us alone.
 
     Paramiko's own descriptor (`Channel.fileno`) is set by its thread and cleared by ours without
-    a lock.  What came on one stream just as we had emptied the other stayed unannounced then: of
-    25,000 commands with output on both, 90 were waited for in vain.
+    a lock.  What came on one stream just as we had emptied the other stayed unannounced then: with
+    threads switched every 10 us, so did the ends of 92 of 25,519 commands with output on both.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,9 @@
 
 What comes after that moment is of no use to the failure, so a case may end there: until then all
 happens just the same.  It is found without playing anything again, by judging beginnings of the
-recorded history: by bisection, for what is broken stays broken.
+recorded history, by bisection: as a rule what is broken stays broken.  Where a checker takes a
+complaint back, a later moment than the first one may be found; that costs size, never truth, for
+the complaint holds at the moment that is found, and the case that ends there is played.
 """
 
 from __future__ import annotations
